@@ -1,0 +1,138 @@
+"""What a trained model is on disk: a folder with weights, recipe and tokenizers. Loading it executes nothing.
+
+model.safetensors   weights; its header holds the format version and a hash of the tokenizers
+recipe.yaml         the whole recipe, defaults included
+source.model        SentencePiece models (target.model is missing when they are joint)
+target.model
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from nmt.errors import UserError
+from nmt.model.build import build_model
+from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe import Recipe, dump_recipe, load_recipe
+from nmt.tokenizer import TokenizerPair, load_tokenizer
+
+FORMAT_VERSION = 1
+"""Rises when an older program could no longer read what this one writes."""
+
+MODEL_FOLDER = "model"
+"""Where a run keeps its bundle."""
+
+_WEIGHTS, _RECIPE, _SOURCE, _TARGET = "model.safetensors", "recipe.yaml", "source.model", "target.model"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model: the network in evaluation mode, its recipe and its tokenizers."""
+
+    model: Seq2Seq
+    recipe: Recipe
+    tokenizers: TokenizerPair
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Writes a bundle; the folder appears whole or not at all, and replaces one that is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        scratch.chmod(0o755)
+        write_tokenizers(bundle.tokenizers, scratch)
+        (scratch / _RECIPE).write_text(dump_recipe(bundle.recipe), encoding="utf-8")
+        header = {"format": str(FORMAT_VERSION), "tokenizers": bundle.tokenizers.fingerprint}
+        save_file(_own_weights(bundle.model), scratch / _WEIGHTS, metadata=header)
+        if folder.exists():
+            shutil.rmtree(folder)
+        scratch.rename(folder)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Reads a bundle, or that of a run.
+
+    Raises:
+        UserError: if there is none, it is damaged, its parts do not belong together, or a later version wrote it.
+    """
+    folder = find_bundle(folder)
+    weights, header = _read_weights(folder / _WEIGHTS)
+    version = header.get("format", "")
+    if version != str(FORMAT_VERSION):
+        known = f"this nmt reads format {FORMAT_VERSION}"
+        raise UserError(f"{folder}: written in format {version or 'unknown'}, but {known}; use the nmt that wrote it")
+    recipe = load_recipe(folder / _RECIPE).recipe
+    tokenizers = read_tokenizers(folder)
+    if header.get("tokenizers") != tokenizers.fingerprint:
+        raise UserError(f"{folder}: the tokenizers are not those that the weights were trained with")
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    own = _own_weights(model)
+    wrong = sorted(
+        (own.keys() ^ weights.keys())
+        | {name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape}
+    )
+    if wrong:
+        raise UserError(f"{folder}: weights and recipe do not fit; the first difference is {wrong[0]}")
+    model.load_state_dict(weights, strict=False)
+    return Bundle(model.eval(), recipe, tokenizers)
+
+
+def find_bundle(path: Path) -> Path:
+    """The folder of the bundle at `path`, which may be a run's.
+
+    Raises:
+        UserError: if there is none, with what to do.
+    """
+    for folder in (path, path / MODEL_FOLDER):
+        if (folder / _WEIGHTS).is_file():
+            return folder
+    if (path / "checkpoints").is_dir():
+        raise UserError(f"{path}: this run has not finished; go on with nmt train ... --run {path} --resume")
+    raise UserError(f"{path}: no model here; expected the folder of a run or of a bundle ({_WEIGHTS})")
+
+
+def write_tokenizers(tokenizers: TokenizerPair, folder: Path) -> None:
+    """Writes the SentencePiece models of a bundle or a run."""
+    (folder / _SOURCE).write_bytes(tokenizers.source.model)
+    if tokenizers.target is not tokenizers.source:
+        (folder / _TARGET).write_bytes(tokenizers.target.model)
+
+
+def read_tokenizers(folder: Path) -> TokenizerPair:
+    """Reads what `write_tokenizers` wrote.
+
+    Raises:
+        UserError: if a model is missing or damaged.
+    """
+    source = load_tokenizer(folder / _SOURCE)
+    target = load_tokenizer(folder / _TARGET) if (folder / _TARGET).exists() else source
+    return TokenizerPair(source, target)
+
+
+def _own_weights(model: Seq2Seq) -> dict[str, torch.Tensor]:
+    """Every tensor once: those that are shared under their first name only."""
+    seen: set[int] = set()
+    weights = {}
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            weights[name] = tensor.detach().cpu().contiguous()
+    return weights
+
+
+def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            return weights, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: damaged, or no weights of ours: {error}") from None

@@ -1,0 +1,314 @@
+"""The command line: one function for each command; heavy imports stand inside them."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.translator import Translation, Translator
+
+_EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
+_BLOCK_LINES = 4096  # lines translated together at the most
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code: 0, or 2 after a one-line message about what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run_command(options)
+    except UserError as error:
+        for line in str(error).split("\n"):
+            print(f"nmt: {line}", file=sys.stderr)
+        return _EXIT_USAGE
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Argparse with errors on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_EXIT_USAGE, f"nmt: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="nmt",
+        description="Train and run attention-LSTM models for translation and summarization.",
+        epilog="Start with: nmt train recipes/numbers-de-en.yaml, then: nmt translate < input.txt",
+    )
+    parser.add_argument("--version", action="version", version=f"nmt {version('nmt')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_train(commands)
+    _add_translate(commands)
+    _add_evaluate(commands)
+    _add_score(commands)
+    _add_recipe(commands)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    command = commands.add_parser(
+        "train",
+        help="train a model from a recipe, and test it",
+        description="Trains a model from a recipe, and tests it. The run's folder holds all that comes of it.",
+    )
+    command.add_argument("recipe", metavar="RECIPE", help="a YAML file, such as recipes/de-en.yaml")
+    _add_overrides(command)
+    command.add_argument("--run", metavar="DIR", type=Path, help="the run's folder (runs/<recipe>/<time>)")
+    command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    command.set_defaults(run_command=_train)
+
+
+def _add_translate(commands: Any) -> None:
+    command = commands.add_parser(
+        "translate",
+        help="translate standard input, line by line",
+        description="Translates standard input to standard output: n lines in, n lines out; a blank line stays blank.",
+    )
+    _add_model(command)
+    _add_search(command)
+    command.add_argument("--n-best", type=_positive, default=1, metavar="N", help="this many translations of each line")
+    command.add_argument("--scores", action="store_true", help="write score and tab before each translation")
+    command.add_argument("--format", choices=("text", "jsonl"), default="text", help="what to write")
+    command.add_argument("--alignments", action="store_true", help="with jsonl: the attention of each translation")
+    command.set_defaults(run_command=_translate)
+
+
+def _add_evaluate(commands: Any) -> None:
+    command = commands.add_parser(
+        "evaluate",
+        help="score a model on a test set",
+        description="Translates a set greedily and with a beam, and scores it with sacreBLEU.",
+    )
+    _add_model(command)
+    _add_search(command)
+    command.add_argument(
+        "--split", metavar="SPLIT", help="a split of the model's own dataset (the recipe's test split)"
+    )
+    command.add_argument("--source", metavar="FILE", type=Path, help="a text file to translate")
+    command.add_argument("--reference", metavar="FILE", type=Path, help="its translation, line by line")
+    command.add_argument("--data", metavar="PATH", help="where the dataset lies, if no longer at data.path")
+    command.add_argument("--output", metavar="FILE", type=Path, help="write the beam's translations there")
+    command.add_argument("--json", action="store_true", help="print the scores as JSON")
+    command.set_defaults(run_command=_evaluate)
+
+
+def _add_score(commands: Any) -> None:
+    command = commands.add_parser(
+        "score",
+        help="log-probability and perplexity of given translations",
+        description="Writes the log-probability (natural) of each given translation, and the perplexity to stderr.",
+    )
+    _add_model(command)
+    command.add_argument("--source", metavar="FILE", type=Path, required=True, help="a text file")
+    command.add_argument("--target", metavar="FILE", type=Path, required=True, help="its translation")
+    command.set_defaults(run_command=_score)
+
+
+def _add_recipe(commands: Any) -> None:
+    command = commands.add_parser("recipe", help="show, check or describe recipes")
+    actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    show = actions.add_parser("show", help="print a recipe with all its defaults")
+    show.add_argument("recipe", metavar="RECIPE")
+    _add_overrides(show)
+    show.set_defaults(run_command=_recipe_show)
+    check = actions.add_parser("check", help="validate recipes, with overrides if any")
+    check.add_argument("recipes", metavar="RECIPE", nargs="+")
+    check.set_defaults(run_command=_recipe_check)
+    schema = actions.add_parser("schema", help="print the JSON schema of recipes, for editors")
+    schema.set_defaults(run_command=_recipe_schema)
+
+
+def _add_overrides(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", help="change a field, as in model.hidden_size=256"
+    )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model", metavar="RUN_OR_BUNDLE", type=Path, help="folder of the model (the newest finished run)"
+    )
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")
+
+
+def _add_search(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--beam", type=_positive, metavar="N", help="hypotheses per line; 1 is greedy")
+    command.add_argument(
+        "--length-penalty",
+        type=_non_negative,
+        metavar="A",
+        help="0: none; larger prefers longer translations",
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def _non_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 up")
+    return value
+
+
+def _train(options: argparse.Namespace) -> None:
+    from nmt.recipe import load_recipe
+
+    load_recipe(options.recipe, options.overrides)  # a mistake is answered before anything heavy is imported
+    from nmt.training.run import train
+
+    train(options.recipe, options.overrides, options.run, options.resume)
+
+
+def _translate(options: argparse.Namespace) -> None:
+    if options.alignments and options.format != "jsonl":
+        raise UserError("--alignments needs --format jsonl")
+    from nmt.text import read_blocks
+
+    translator = _load(options)
+    blocks = read_blocks(sys.stdin.buffer, _BLOCK_LINES)
+    for line, found in translator.stream(blocks, options.n_best):
+        if options.format == "jsonl":
+            output = _json_line(translator, line, found, options.alignments)
+        else:
+            scores = options.scores
+            output = "\n".join(f"{best.score:.4f}\t{best.text}" if scores else best.text for best in found)
+        sys.stdout.buffer.write(output.encode("utf-8", "replace") + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _json_line(translator: "Translator", line: str, found: "Sequence[Translation]", alignments: bool) -> str:
+    translations = []
+    for best in found:
+        entry: dict[str, Any] = {
+            "text": best.text,
+            "score": best.score,
+            "log_prob": best.log_prob,
+            "tokens": translator.tokenizers.target.pieces(best.ids),
+        }
+        if alignments:
+            alignment = translator.align(line, best) if line.strip() else None
+            entry["alignment"] = alignment and {
+                "source": alignment.source,
+                "target": alignment.target,
+                "weights": [[round(weight, 4) for weight in row] for row in alignment.weights.tolist()],
+            }
+        translations.append(entry)
+    return json.dumps({"source": line, "translations": translations}, ensure_ascii=False)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from nmt.text import read_lines, write_text
+
+    if (options.source is None) != (options.reference is None):
+        raise UserError("give --source and --reference together")
+    if options.source is not None and (options.split or options.data):
+        raise UserError("--source and --reference stand for a set of their own; leave out --split and --data")
+    from nmt.bundle import find_bundle, load_bundle
+    from nmt.evaluation import evaluate_translator
+
+    options.model = find_bundle(_model(options))
+    recipe = load_bundle(options.model).recipe
+    translator = _load(options)
+    if options.source is not None:
+        title = options.source.name
+        sources, references = list(read_lines(options.source)), list(read_lines(options.reference))
+    else:
+        from nmt.data.corpus import load_split
+
+        title = options.split or recipe.data.test
+        if title is None:
+            raise UserError("the recipe names no test split; give --split, or --source and --reference")
+        data = recipe.data.model_copy(update={"path": options.data} if options.data else {})
+        dataset = load_split(data, title)
+        sources, references = ([text or "" for text in dataset[side]] for side in ("source", "target"))
+    evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
+    if options.output is not None:
+        write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))
+    print(json.dumps(evaluation.as_dict(), indent=2) if options.json else evaluation.table(title[:11]))
+
+
+def _score(options: argparse.Namespace) -> None:
+    from nmt.evaluation import perplexity
+    from nmt.text import count_lines, read_lines
+
+    sizes = [count_lines(path) for path in (options.source, options.target)]
+    if sizes[0] != sizes[1]:
+        raise UserError(f"{options.source} has {sizes[0]} lines, but {options.target} has {sizes[1]}")
+    translator = _load(options)
+    scored = translator.score(list(read_lines(options.source)), list(read_lines(options.target)))
+    for log_prob, _ in scored:
+        print(f"{log_prob:.4f}")
+    print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
+
+
+def _recipe_show(options: argparse.Namespace) -> None:
+    from nmt.recipe import dump_recipe, load_recipe
+
+    print(dump_recipe(load_recipe(options.recipe, options.overrides).recipe), end="")
+
+
+def _recipe_check(options: argparse.Namespace) -> None:
+    from nmt.recipe import load_recipe
+
+    paths = [path for path in options.recipes if "=" not in path]
+    overrides = [override for override in options.recipes if "=" in override]
+    problems = []
+    for path in paths:
+        try:
+            load_recipe(path, overrides)
+            print(f"{path}: ok")
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def _recipe_schema(_: argparse.Namespace) -> None:
+    from nmt.recipe import recipe_schema
+
+    print(recipe_schema())
+
+
+def _model(options: argparse.Namespace) -> Path:
+    from nmt.runs import newest_finished_run
+
+    if options.model is not None:
+        return Path(options.model)
+    run = newest_finished_run()
+    print(f"nmt: using {run}, the newest finished run", file=sys.stderr)
+    return run
+
+
+def _load(options: argparse.Namespace) -> "Translator":
+    """The translator of --model, with the search options of the command line."""
+    model = _model(options)  # before torch is imported, so that a missing model is answered at once
+    from nmt.translator import Translator
+
+    search = {
+        "beam_size": getattr(options, "beam", None),
+        "length_penalty": getattr(options, "length_penalty", None),
+    }
+    given = {name: value for name, value in search.items() if value is not None}
+    return Translator.load(model, options.device, **given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Where text comes from: hub datasets, local folders and files, plain text, the embedded corpus.
+
+Whatever the origin, the result is a memory-mapped `datasets.Dataset` with the columns `source` and `target`, so memory
+does not grow with the corpus. Plain text is split at line feeds only.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import datasets
+from datasets import Dataset, DatasetDict, ReadInstruction
+
+from nmt.data.numbers import number_corpus
+from nmt.errors import UserError
+from nmt.recipe import DataOptions, did_you_mean
+from nmt.text import count_lines, read_lines
+
+BUILTIN_NUMBERS = "builtin:numbers"
+"""`data.path` of the embedded corpus; its columns are `de` and `en`."""
+
+_BUILDERS = {
+    ".jsonl": ("json", {}),
+    ".json": ("json", {}),
+    ".csv": ("csv", {}),
+    ".tsv": ("csv", {"sep": "\t", "quoting": 3}),  # 3: a quotation mark in a tab-separated file is text
+    ".parquet": ("parquet", {}),
+    ".arrow": ("arrow", {}),
+}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+
+datasets.disable_progress_bars()  # the training has a console of its own
+
+
+def load_split(options: DataOptions, split: str) -> Dataset:
+    """Loads one split.
+
+    Args:
+        options: the recipe's `data`.
+        split: a split expression, as `data.train`: a name, or a part of one, `train[:1000]`.
+
+    Returns:
+        A dataset with the columns `source` and `target`, both text; missing text is empty.
+
+    Raises:
+        UserError: if path, split or column do not exist, or two files differ in their number of lines.
+    """
+    name, part = _split_expression(split)
+    if isinstance(options.path, list):
+        source, target = (Path(path.replace("{split}", name)) for path in options.path)
+        return _take(_load_text_pair(source, target), part)
+    if options.path == BUILTIN_NUMBERS:
+        return _columns(_take(_load_numbers(name), part), options)
+    return _columns(_load(options, name, part), options)
+
+
+def text_hash(dataset: Dataset) -> str:
+    """A hash of all the text of a split, in its order."""
+    digest = hashlib.sha256()
+    for batch in dataset.iter(batch_size=1000):
+        for side in ("source", "target"):
+            digest.update("\n".join(batch[side]).encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def iterate_text(dataset: Dataset, column: str) -> Iterator[str]:
+    """The texts of one column, one after another, without holding the column in memory."""
+    for batch in dataset.iter(batch_size=1000):
+        yield from batch[column]
+
+
+def _split_expression(split: str) -> tuple[str, str]:
+    """Divides `train[:100]` into the name and the part, which may be empty."""
+    match = re.fullmatch(r"([^\[\]]+)(\[[^\[\]]*\])?", split)
+    if not match:
+        raise UserError(f"data: {split!r} is no split; write for example train or train[:1000]")
+    return match[1], match[2] or ""
+
+
+def _take(dataset: Dataset, part: str) -> Dataset:
+    if not part:
+        return dataset
+    try:
+        (span,) = ReadInstruction.from_spec(f"all{part}").to_absolute({"all": len(dataset)})
+    except (ValueError, AssertionError) as error:
+        raise UserError(f"data: {part} is no part of a split of {len(dataset)} rows: {error}") from None
+    return dataset.select(range(span.from_ or 0, len(dataset) if span.to is None else span.to))
+
+
+def _load_numbers(name: str) -> Dataset:
+    try:
+        return Dataset.from_list(number_corpus(name))
+    except ValueError as error:
+        raise UserError(f"data.path: {BUILTIN_NUMBERS}: {error}") from None
+
+
+def _load_text_pair(source: Path, target: Path) -> Dataset:
+    sizes = [count_lines(path) for path in (source, target)]
+    if sizes[0] != sizes[1]:
+        raise UserError(
+            f"data.path: {source} has {sizes[0]} lines, but {target} has {sizes[1]}; "
+            "line n of one must be the translation of line n of the other"
+        )
+    return _from_text_files({"source": source, "target": target})
+
+
+def _from_text_files(columns: dict[str, Path]) -> Dataset:
+    """Plain text as a memory-mapped dataset, cached until a file's size or time of change differs."""
+    state = {name: (str(path.resolve()), *_size_and_time(path)) for name, path in columns.items()}
+    dataset = Dataset.from_generator(_text_rows, gen_kwargs={"columns": state})
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _text_rows(columns: dict[str, tuple[str, int, int]]) -> Iterator[dict[str, str]]:
+    for row in zip(*(read_lines(Path(path)) for path, _, _ in columns.values()), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _load(options: DataOptions, name: str, part: str) -> Dataset:
+    """A hub dataset, or a local folder or file."""
+    path = Path(str(options.path).replace("{split}", name))
+    has_splits = "{split}" not in str(options.path)
+    suffix = path.with_suffix("").suffix if path.suffix in _COMPRESSED else path.suffix
+    if path.is_file() and suffix == ".txt":
+        return _take(_from_text_files({"text": path}), part)
+    if path.is_file() and suffix not in _BUILDERS:
+        known = ", ".join([*_BUILDERS, ".txt"])
+        raise UserError(f"data.path: {path} has none of the known endings {known}")
+    if (path / "dataset_dict.json").exists():  # written by DatasetDict.save_to_disk
+        saved = DatasetDict.load_from_disk(str(path))
+        if name not in saved:
+            raise UserError(f"data: {path} has no split {name}, but {', '.join(saved)}")
+        return _take(saved[name], part)
+    if path.is_file():
+        builder, arguments = _BUILDERS[suffix]
+        only = "train" if not has_splits or name == "train" else None
+        if only is None:
+            raise UserError(
+                f"data: the file {path} has one split, train, but not {name}; "
+                "take parts of it, train[1000:] and train[:1000], or put {split} into data.path"
+            )
+        return _call_datasets(options, part, builder, only, data_files={only: str(path)}, **arguments)
+    if not path.exists() and _looks_local(str(options.path)):
+        raise UserError(f"data.path: there is no file or folder {path}")
+    return _call_datasets(options, part, str(path), name, name=options.config)
+
+
+def _looks_local(path: str) -> bool:
+    return path.startswith((".", "/", "~")) or path.count("/") > 1 or Path(path).suffix in (*_BUILDERS, ".txt")
+
+
+def _call_datasets(options: DataOptions, part: str, builder: str, split: str, **arguments: object) -> Dataset:
+    try:
+        dataset = datasets.load_dataset(builder, split=split + part, **arguments)
+    except Exception as error:  # datasets raises many kinds; each is about what the user asked for
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"data.path: datasets cannot load split {split}{part} of {options.path}: {reason}") from None
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def _columns(dataset: Dataset, options: DataOptions) -> Dataset:
+    """Picks source and target, from nested columns too."""
+    wanted = {"source": options.source, "target": options.target}
+    if any(column not in dataset.column_names for column in wanted.values()):
+        dataset = dataset.flatten()
+    for side, column in wanted.items():
+        if column not in dataset.column_names:
+            raise UserError(
+                f"data.{side}: {options.path} has no column {column}; it has "
+                f"{', '.join(dataset.column_names)}{did_you_mean(column, dataset.column_names)}"
+            )
+        if dataset.features[column].dtype not in ("string", "large_string", "null"):
+            raise UserError(
+                f"data.{side}: column {column} of {options.path} is not text, but {dataset.features[column].dtype}"
+            )
+    if options.source == options.target:
+        dataset = dataset.add_column("target", dataset[options.target][:])
+        dataset = dataset.rename_column(options.source, "source")
+    else:
+        dataset = dataset.select_columns([options.source, options.target])
+        spare = {name: f"nmt.{name}" for name in dataset.column_names}
+        dataset = dataset.rename_columns(spare).rename_columns({spare[column]: side for side, column in wanted.items()})
+    return dataset

@@ -1,0 +1,98 @@
+"""One function translates, scores and computes perplexity: after a training and for `nmt evaluate`."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nmt.metrics import Scores, score
+from nmt.recipe import EvaluationOptions, SearchOptions
+from nmt.translator import Translation, Translator
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What one kind of search gives on a set: the best translation of each line, and the scores of them all."""
+
+    translations: list[Translation]
+    scores: Scores
+
+    @property
+    def lines(self) -> list[str]:
+        """The translations as text."""
+        return [translation.text for translation in self.translations]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An evaluated set.
+
+    Attributes:
+        greedy: by greedy search.
+        beam: by beam search, as the recipe says.
+        perplexity: exponential of the negative log-likelihood per target token, the ends included.
+        beam_size: hypotheses of the beam search.
+    """
+
+    greedy: SearchResult
+    beam: SearchResult
+    perplexity: float
+    beam_size: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a result file."""
+        return {
+            "beam": {**self.beam.scores.as_dict(), "beam_size": self.beam_size},
+            "greedy": self.greedy.scores.as_dict(),
+            "perplexity": self.perplexity,
+        }
+
+    def table(self, title: str) -> str:
+        """The scores, greedy and beam, with BLEU's signature."""
+        rows = [
+            f"{title:<12}{'BLEU':>8}{'chrF':>8}{'TER':>8}{'exact':>8}",
+            _row("greedy", self.greedy.scores),
+            _row(f"beam {self.beam_size}", self.beam.scores),
+            f"perplexity {self.perplexity:.3f} per target piece, {len(self.beam.translations)} lines",
+            f"BLEU {self.beam.scores.signatures['bleu']}",
+        ]
+        return "\n".join(rows)
+
+
+def evaluate_translator(
+    translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
+) -> Evaluation:
+    """Translates all lines greedily and with a beam, and scores both against the references as they are.
+
+    Raises:
+        UserError: if there are no lines, or not one reference for each.
+    """
+    beam = _search(translator, translator.options, sources, references, options)
+    greedy_options = translator.options.model_copy(update={"beam_size": 1})
+    greedy = _search(translator, greedy_options, sources, references, options)
+    return Evaluation(greedy, beam, perplexity(translator.score(sources, references)), translator.options.beam_size)
+
+
+def perplexity(scored: Sequence[tuple[float, int]]) -> float:
+    """Exponential of the negative log-likelihood per token, from pairs of log-probability and number of tokens."""
+    total = sum(log_prob for log_prob, _ in scored)
+    tokens = sum(count for _, count in scored)
+    return math.exp(min(-total / tokens, 700.0)) if tokens else math.nan
+
+
+def _search(
+    translator: Translator,
+    search: SearchOptions,
+    sources: Sequence[str],
+    references: Sequence[str],
+    options: EvaluationOptions,
+) -> SearchResult:
+    searcher = Translator(translator.model, translator.tokenizers, search)
+    translations = [found[0] for found in searcher.translate(sources)]
+    lines = [translation.text for translation in translations]
+    return SearchResult(translations, score(lines, references, options))
+
+
+def _row(name: str, scores: Scores) -> str:
+    values = (scores.bleu, scores.chrf, scores.ter, scores.exact_match)
+    return f"{name:<12}" + "".join(f"{value:8.2f}" for value in values)

@@ -1,0 +1,76 @@
+"""BLEU, chrF and TER by sacreBLEU, with signatures, on untouched references; and exact match."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nmt.errors import UserError
+from nmt.recipe import EvaluationOptions
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a set of hypotheses, in percent.
+
+    Attributes:
+        bleu: corpus BLEU.
+        chrf: chrF2.
+        ter: translation edit rate; lower is better.
+        exact_match: share of hypotheses equal to their reference.
+        signatures: sacreBLEU's signature for each metric, which makes a score comparable.
+    """
+
+    bleu: float
+    chrf: float
+    ter: float
+    exact_match: float
+    signatures: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a result file."""
+        return asdict(self)
+
+
+def score(hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions) -> Scores:
+    """Scores hypotheses against one reference each.
+
+    Raises:
+        UserError: if their numbers differ or there are none.
+    """
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.ter import TER
+
+    _check(hypotheses, references)
+    bleu, chrf = _bleu(options), CHRF(lowercase=options.lowercase)
+    ter = TER(case_sensitive=not options.lowercase)
+    corpus = [list(references)]
+    values = {
+        name: metric.corpus_score(list(hypotheses), corpus).score
+        for name, metric in (("bleu", bleu), ("chrf", chrf), ("ter", ter))
+    }
+    signatures = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    equal = sum(a == b for a, b in zip(hypotheses, references, strict=True))
+    return Scores(
+        **values,
+        exact_match=100.0 * equal / len(references),
+        signatures={name: str(metric.get_signature()) for name, metric in signatures.items()},
+    )
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions) -> float:
+    """Corpus BLEU alone, the same number as `score` gives; cheap enough for every validation."""
+    _check(hypotheses, references)
+    return float(_bleu(options).corpus_score(list(hypotheses), [list(references)]).score)
+
+
+def _bleu(options: EvaluationOptions) -> Any:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return BLEU(tokenize=options.bleu_tokenize, lowercase=options.lowercase, force=True)
+
+
+def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+    if len(hypotheses) != len(references):
+        raise UserError(f"{len(hypotheses)} hypotheses cannot be scored against {len(references)} references")
+    if not references:
+        raise UserError("there is nothing to score: the set is empty")

@@ -1,0 +1,31 @@
+"""Pictures of attention."""
+
+from pathlib import Path
+
+from nmt.translator import Alignment
+
+
+def draw_alignment(alignment: Alignment, path: Path) -> None:
+    """Draws a heat map, source pieces from left to right and target pieces downwards (Bahdanau et al. 2015, figure 3).
+
+    Args:
+        alignment: the attention of one translation.
+        path: the PNG to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    target_size, source_size = alignment.weights.shape
+    figure = Figure(figsize=(1.6 + 0.32 * source_size, 1.4 + 0.28 * target_size), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    image = axes.imshow(alignment.weights.numpy(), cmap="Greys", vmin=0.0, vmax=1.0, aspect="auto")
+    # A dollar sign would start mathematics.
+    source, target = ([piece.replace("$", r"\$") for piece in side] for side in (alignment.source, alignment.target))
+    axes.set_xticks(range(source_size), source, rotation=90)
+    axes.set_yticks(range(target_size), target)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelsize=8)
+    figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

@@ -1,0 +1,532 @@
+"""The recipe: one YAML file that says data, tokenizer, model, training, search and evaluation.
+
+A recipe states only what differs from the defaults below. It is read strictly: every unknown key, wrong type and
+value out of range is reported, all at once, with file, line, key and what was probably meant. Nothing heavy is
+imported here, so a mistake is answered at once.
+"""
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nmt.errors import UserError
+from nmt.strict_yaml import KeyPath, parse
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A part of the recipe: strict types, no unknown keys, unchangeable once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, validate_default=True
+    )
+
+
+class DataOptions(Section):
+    """Where the text comes from and which of it is used."""
+
+    path: str | Annotated[list[str], Field(min_length=2, max_length=2)]
+    """A hub id, a local folder or file that `datasets` loads, `builtin:numbers`, or two plain text files
+    `[SOURCE, TARGET]`, one sentence a line. `{split}` in a file name stands for the split's name."""
+    config: str | None = None
+    """The configuration of the dataset, where it has several."""
+    train: str = "train"
+    """Training split, in the notation of `datasets`: `train`, `train[:10000]`, `train[5%:]`."""
+    validation: str = "validation"
+    """Validation split; no line of it is ever dropped."""
+    test: str | None = "test"
+    """Test split; no line of it is ever dropped. null: no test at the end."""
+    source: str = "source"
+    """Column of the source text; nested columns with a dot, `translation.de`."""
+    target: str = "target"
+    """Column of the target text."""
+    max_length: Positive = 100
+    """Training pairs with a side of more pieces than this are dropped and counted."""
+    subword_sampling: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Train on segmentations sampled anew in each epoch (Kudo 2018; for bpe, Provilkov et al. 2020).
+    For unigram the smoothing alpha of the sampling distribution, for bpe the share of merges left out. 0: off."""
+    workers: Positive = 2
+    """Processes that tokenize the corpus."""
+
+
+class TokenizerOptions(Section):
+    """A SentencePiece specification; the models trained from it can be shared by recipes."""
+
+    type: Literal["unigram", "bpe", "char", "word"] = "unigram"
+    """Kind of SentencePiece model."""
+    vocab_size: Annotated[int, Field(ge=8)] = 8000
+    """Number of pieces, the four special ones and the 256 bytes included."""
+    joint: bool = True
+    """One model for both languages (true) or one for each (false)."""
+    character_coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Share of the characters of the text that get a piece of their own."""
+    byte_fallback: bool = True
+    """Spell an unknown character in bytes, so that no text is lost (unigram and bpe)."""
+
+
+class NoAttention(Section):
+    """No attention: the decoder sees the source through its first state only (Sutskever et al. 2014)."""
+
+    type: Literal["none"]
+
+
+class AdditiveAttention(Section):
+    """Bahdanau et al. 2015: the query is the state before the step, the context enters the cell."""
+
+    type: Literal["additive"]
+    size: Positive = 256
+    """Units of the attention's hidden layer (n' in the paper)."""
+
+
+class DotAttention(Section):
+    """Luong et al. 2015, score `dot`; the encoder's states must be as wide as the decoder's."""
+
+    type: Literal["dot"]
+
+
+class GeneralAttention(Section):
+    """Luong et al. 2015, score `general`."""
+
+    type: Literal["general"] = "general"
+
+
+class ConcatAttention(Section):
+    """Luong et al. 2015, score `concat`, with the query after the step."""
+
+    type: Literal["concat"]
+    size: Positive = 256
+    """Units of the attention's hidden layer."""
+
+
+Attention = Annotated[
+    NoAttention | AdditiveAttention | DotAttention | GeneralAttention | ConcatAttention,
+    Field(discriminator="type"),
+]
+
+
+class EncoderOptions(Section):
+    """The LSTM encoder."""
+
+    hidden_size: Positive | None = None
+    """Units per direction; null: chosen such that the states are as wide as the decoder's."""
+    layers: Positive = 1
+    """Number of stacked layers."""
+    bidirectional: bool = True
+    """Read the source in both directions."""
+
+
+class ModelOptions(Section):
+    """The network."""
+
+    embedding_size: Positive = 256
+    """Size of the word embeddings."""
+    hidden_size: Positive = 512
+    """Units of the decoder's LSTM."""
+    layers: Positive = 1
+    """Layers of the decoder's LSTM."""
+    encoder: EncoderOptions = EncoderOptions()
+    attention: Attention = GeneralAttention()
+    input_feeding: bool = True
+    """Feed the attentional vector of a step into the next one (Luong et al. 2015, section 3.3)."""
+    bridge: Literal["linear", "copy", "zero"] = "linear"
+    """The decoder's first state: linear + tanh of the backward encoder's last state (Bahdanau), a copy of the
+    encoder's last states (Luong), or zeros."""
+    dropout: Fraction = 0.2
+    """Share of units dropped on non-recurrent connections (Zaremba et al. 2014)."""
+    tie_output: bool = False
+    """Use the target embedding as the output layer's matrix (Press and Wolf 2017)."""
+    share_embeddings: bool = False
+    """One embedding for source and target; needs a joint tokenizer."""
+    init: Literal["uniform", "xavier"] = "xavier"
+    """Initial values. uniform: every parameter from [-init_range, init_range] (Luong et al. 2015). xavier: Glorot's
+    for matrices, orthogonal recurrent ones, biases 0 and the forget gate's 1."""
+    init_range: PositiveFloat = 0.1
+    """The range of `init: uniform`."""
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "ModelOptions":
+        width = self.encoder_width
+        if self.encoder.hidden_size is None and width != self.hidden_size:
+            raise ValueError("hidden_size must be even for a bidirectional encoder, or give encoder.hidden_size")
+        if isinstance(self.attention, DotAttention) and width != self.hidden_size:
+            raise ValueError(
+                f"attention dot needs encoder states as wide as hidden_size ({self.hidden_size}), "
+                f"but they have {width} units"
+            )
+        if self.bridge == "copy" and (width != self.hidden_size or self.encoder.layers != self.layers):
+            raise ValueError("bridge copy needs an encoder with the decoder's layers and width")
+        return self
+
+    @property
+    def encoder_size(self) -> int:
+        """Units of the encoder per direction."""
+        return self.encoder.hidden_size or self.hidden_size // (2 if self.encoder.bidirectional else 1)
+
+    @property
+    def encoder_width(self) -> int:
+        """Width of the encoder's states, both directions together."""
+        return self.encoder_size * (2 if self.encoder.bidirectional else 1)
+
+
+class ConstantSchedule(Section):
+    """Warm up linearly, then keep the learning rate."""
+
+    type: Literal["constant"] = "constant"
+    warmup_steps: NonNegative = 0
+
+
+class InverseSqrtSchedule(Section):
+    """Warm up linearly, then decay with the inverse square root of the step (Vaswani et al. 2017)."""
+
+    type: Literal["inverse_sqrt"]
+    warmup_steps: Positive = 1000
+
+
+class LinearSchedule(Section):
+    """Warm up linearly, then decay linearly to zero at the last step of the training."""
+
+    type: Literal["linear"]
+    warmup_steps: NonNegative = 0
+
+
+class PlateauSchedule(Section):
+    """Multiply the learning rate by `factor` when validation has not improved for more than `patience` rounds."""
+
+    type: Literal["plateau"]
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    patience: NonNegative = 1
+
+
+Schedule = Annotated[
+    ConstantSchedule | InverseSqrtSchedule | LinearSchedule | PlateauSchedule, Field(discriminator="type")
+]
+
+
+class TrainingOptions(Section):
+    """Objective, optimizer, and which checkpoints to keep."""
+
+    seed: NonNegative = 1
+    """Seed of initial values, shuffling, dropout and subword sampling."""
+    batch_size: Positive = 64
+    """Size of a batch, over all processes together: the result does not depend on their number."""
+    batch_unit: Literal["sentences", "tokens"] = "sentences"
+    """What `batch_size` counts: sentence pairs, or padded tokens of the longer side."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 0.001
+    weight_decay: NonNegativeFloat = 0.0
+    schedule: Schedule = ConstantSchedule()
+    label_smoothing: Fraction = 0.0
+    """Share of the probability spread over the vocabulary (Szegedy et al. 2016)."""
+    monitor: Literal["bleu", "perplexity"] = "bleu"
+    """What on the validation set decides about the best checkpoint, early stopping and the plateau."""
+    patience: Positive | None = None
+    """Stop after this many validations without improvement; null: never."""
+    average: Positive = 1
+    """Test the mean of this many best checkpoints; 1: the best one."""
+
+    @property
+    def monitor_mode(self) -> Literal["min", "max"]:
+        """Whether the monitored score is better when it is lower or higher."""
+        return "max" if self.monitor == "bleu" else "min"
+
+
+class TrainerOptions(Section):
+    """Arguments of Lightning's Trainer, under its own names."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: int | str | list[int] = "auto"
+    num_nodes: Positive = 1
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "auto"
+    """auto: bf16-mixed on a GPU that has it, else 32-true."""
+    max_epochs: Positive | None = 10
+    max_steps: Annotated[int, Field(ge=-1)] = -1
+    max_time: str | None = None
+    """Stop after this time, DD:HH:MM:SS."""
+    val_check_interval: Positive | Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    check_val_every_n_epoch: Positive | None = 1
+    accumulate_grad_batches: Positive = 1
+    gradient_clip_val: NonNegativeFloat | None = 1.0
+    deterministic: bool = False
+    log_every_n_steps: Positive = 50
+
+
+class SearchOptions(Section):
+    """Beam search."""
+
+    beam_size: Positive = 5
+    length_penalty: NonNegativeFloat = 1.0
+    """Alpha of Wu et al. 2016, equation 14: scores are divided by ((5 + length) / 6) ** alpha. 0: none."""
+    max_length_ratio: NonNegativeFloat = 2.0
+    """A translation has at most max_length_ratio * source pieces + max_length_extra pieces."""
+    max_length_extra: Positive = 20
+    min_length_ratio: NonNegativeFloat = 0.0
+    """A translation has at least min_length_ratio * source pieces."""
+    batch_size: Positive = 64
+    """Sentences translated together; changes the speed, not the result."""
+    max_source_length: Positive = 1000
+    """Longer source lines are cut to this many pieces, with a warning."""
+
+
+class EvaluationOptions(Section):
+    """What is scored and shown."""
+
+    bleu_tokenize: Literal["13a", "none", "char", "intl", "zh", "ja-mecab", "ko-mecab"] = "13a"
+    """sacreBLEU's tokenization for BLEU."""
+    lowercase: bool = False
+    """Score without regard to case."""
+    samples: NonNegative = 3
+    """Translations shown after each validation, and attention heat maps drawn at the end."""
+
+
+class Recipe(Section):
+    """One experiment, whole."""
+
+    data: DataOptions
+    tokenizer: TokenizerOptions = TokenizerOptions()
+    """A specification, or the path of one (relative to the recipe's folder)."""
+    model: ModelOptions = ModelOptions()
+    training: TrainingOptions = TrainingOptions()
+    trainer: TrainerOptions = TrainerOptions()
+    search: SearchOptions = SearchOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Recipe":
+        if self.model.share_embeddings and not self.tokenizer.joint:
+            raise ValueError("model.share_embeddings needs tokenizer.joint: true")
+        return self
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe and what is known only from its file.
+
+    Attributes:
+        recipe: the validated recipe.
+        name: the file's name without its ending.
+        tokenizers: the folder in which models of its tokenizer specification are kept and shared, or None if the
+            recipe spells the specification out itself.
+        tokenizer_name: name of the specification in that folder.
+    """
+
+    recipe: Recipe
+    name: str
+    tokenizers: Path | None
+    tokenizer_name: str
+
+
+@dataclass
+class _Draft:
+    """The recipe while it is put together: data, where each key stands, and the problems so far."""
+
+    data: dict[str, Any]
+    places: dict[KeyPath, str]
+    problems: list[str]
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Reads, completes and validates a recipe.
+
+    Args:
+        path: the YAML file.
+        overrides: `key=value` with dotted keys; values are read as YAML.
+
+    Raises:
+        UserError: with one line for every mistake in the file, the tokenizer specification and the overrides.
+    """
+    path = Path(path)
+    draft = _Draft({}, {}, [])
+    _read_into(draft, path, ())
+    specification = draft.data.get("tokenizer")
+    tokenizers, tokenizer_name = None, path.stem
+    if isinstance(specification, str):
+        specification_path = Path(os.path.normpath(path.parent / specification))
+        tokenizers, tokenizer_name = specification_path.parent, specification_path.stem
+        _read_into(draft, specification_path, ("tokenizer",))
+    for override in overrides:
+        _apply_override(draft, override)
+    recipe = _validate(draft, str(path))
+    return LoadedRecipe(recipe, path.stem, tokenizers, tokenizer_name)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
+    return str(yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True))
+
+
+def recipe_schema() -> str:
+    """The JSON schema of a recipe file, for editors."""
+    schema = Recipe.model_json_schema()
+    specification = schema["properties"]["tokenizer"]
+    reference = {"$ref": specification.pop("$ref")} if "$ref" in specification else {}
+    specification["anyOf"] = [reference, {"type": "string"}]
+    return json.dumps(schema, indent=2)
+
+
+def _read_into(draft: _Draft, path: Path, prefix: KeyPath) -> None:
+    """Parses the file at `path` and puts its content at `prefix`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        known = [str(found) for found in sorted(path.parent.glob("*.yaml"))]
+        raise UserError(f"{path}: {error.strerror}{did_you_mean(str(path), known)}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    document = parse(text)
+    for key_path, line in document.lines.items():
+        draft.places[prefix + key_path] = f"{path}:{line}"
+    for key_path, message in document.problems:
+        draft.problems.append(_line(draft.places[prefix + key_path], prefix + key_path, message))
+    data = document.data if document.data is not None else {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path}:1: expected `key: value` lines, found {_kind(data)}")
+    if prefix:
+        draft.data[str(prefix[0])] = data
+    else:
+        draft.data = data
+
+
+def _apply_override(draft: _Draft, override: str) -> None:
+    key, separator, text = override.partition("=")
+    place = f"command line: {override}"
+    if not separator or not key:
+        draft.problems.append(f"{place}: expected key=value, as in model.hidden_size=256")
+        return
+    path = tuple(key.split("."))
+    document = parse(text)
+    draft.problems += [_line(place, path, message) for _, message in document.problems]
+    section = draft.data
+    for part in path[:-1]:
+        below = section.get(part)
+        if not isinstance(below, dict):
+            below = section[part] = {}
+        section = below
+    section[path[-1]] = document.data if text else None
+    for key_path in list(draft.places):
+        if key_path[: len(path)] == path:
+            del draft.places[key_path]
+    draft.places[path] = place
+
+
+def _validate(draft: _Draft, name: str) -> Recipe:
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(draft.data)
+    except ValidationError as error:
+        draft.problems += [_explain(problem, draft, name) for problem in error.errors()]
+    if draft.problems or recipe is None:
+        raise UserError("\n".join(dict.fromkeys(draft.problems)))
+    return recipe
+
+
+def _explain(problem: Any, draft: _Draft, name: str) -> str:
+    """One line for one of pydantic's errors: place, key path, what is wrong, what was meant."""
+    path = _path_in_data(problem["loc"], draft.data)
+    place = next((draft.places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in draft.places), name)
+    kind, given = problem["type"], problem["input"]
+    match kind:
+        case "extra_forbidden":
+            section = ".".join(map(str, path[:-1]))
+            message = f"unknown key{_suggest_key(path)}" + (f" in {section}" if not section else "")
+        case "missing":
+            message = "this key is missing"
+        case "union_tag_not_found":
+            message = f"the key `type` is missing; choose one of {problem['ctx']['discriminator']}"
+        case "union_tag_invalid":
+            choices = [choice.strip(" '") for choice in problem["ctx"]["expected_tags"].split(",")]
+            path = (*path, "type")
+            place = draft.places.get(path, place)
+            given = problem["ctx"]["tag"]
+            message = f"{given!r} is none of {', '.join(choices)}{did_you_mean(given, choices)}"
+        case "literal_error":
+            choices = [str(choice) for choice in re.findall(r"'([^']*)'", problem["ctx"]["expected"])]
+            message = f"{given!r} is none of {', '.join(choices)}{did_you_mean(str(given), choices)}"
+        case "value_error":
+            message = str(problem["ctx"]["error"])
+        case _:
+            wanted = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            message = f"expected {wanted}, found {_kind(given)}"
+    return _line(place, path, message)
+
+
+def _path_in_data(location: Iterable[str | int], data: object) -> KeyPath:
+    """Pydantic's location without the names of union members, which are no keys of the file."""
+    path: list[str | int] = []
+    parts = list(location)
+    for index, part in enumerate(parts):
+        inside = (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        )
+        if inside:
+            data = data[part]  # type: ignore[index]
+            path.append(part)
+        elif index == len(parts) - 1 and isinstance(data, dict) and not _names_union_member(part):
+            path.append(part)
+    return tuple(path)
+
+
+def _names_union_member(part: str | int) -> bool:
+    return not isinstance(part, str) or not re.fullmatch(r"[a-z_0-9]+", part)
+
+
+def _suggest_key(path: KeyPath) -> str:
+    """The nearest key at the same place, else the same key at another place of the recipe."""
+    keys = list(_all_keys(Recipe))
+    *section, wrong = map(str, path)
+    siblings = {key.rpartition(".")[2]: key for key in keys if key.split(".")[:-1] == section}
+    namesakes = [key for key in keys if key.rpartition(".")[2] == wrong]
+    near = [siblings[name] for name in difflib.get_close_matches(wrong, siblings, n=1)]
+    far = difflib.get_close_matches(".".join(map(str, path)), keys, n=1, cutoff=0.75)
+    best = (namesakes or near or far)[:1]
+    return f"; did you mean {best[0]}?" if best else ""
+
+
+def _all_keys(section: type[BaseModel], prefix: str = "") -> Iterable[str]:
+    """Every dotted key of the recipe."""
+    for name, info in section.model_fields.items():
+        yield prefix + name
+        for member in (info.annotation, *get_args(info.annotation)):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                yield from _all_keys(member, f"{prefix}{name}.")
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """The end of an error message: `; did you mean ...?`, or nothing if none of the known words is near."""
+    near = difflib.get_close_matches(wrong, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _line(place: str, path: KeyPath, message: str) -> str:
+    key = ".".join(map(str, path))
+    return f"{place}: {key}: {message}" if key else f"{place}: {message}"
+
+
+def _kind(value: object) -> str:
+    """What a value is, in the words of a YAML file."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a group of keys"
+        case list():
+            return "a list"
+        case str():
+            return f"the text {value!r}"
+        case _:
+            return f"the number {value}"

@@ -1,0 +1,57 @@
+"""Where runs lie: `runs/<recipe>/<time>`; a run is finished once it has a `results.json`."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from nmt.errors import UserError
+
+RUNS = Path("runs")
+"""The folder of all runs, in the current one."""
+
+RUN_VARIABLE = "NMT_RUN"
+"""Environment variable that tells the processes of a distributed training the folder of their run."""
+
+
+def new_run(recipe: str) -> Path:
+    """A folder for a new run of the recipe, named by the time; it does not exist yet."""
+    stem = RUNS / recipe / time.strftime("%Y-%m-%d_%H-%M-%S")
+    folder, number = stem, 2
+    while folder.exists():
+        folder, number = stem.with_name(f"{stem.name}_{number}"), number + 1
+    return folder
+
+
+def unfinished_run(recipe: str) -> Path:
+    """The newest run of the recipe that can be resumed.
+
+    Raises:
+        UserError: if there is none.
+    """
+    found = [
+        checkpoint.parents[1]
+        for checkpoint in _by_age((RUNS / recipe).glob("*/checkpoints/last.ckpt"))
+        if not (checkpoint.parents[1] / "results.json").exists()
+    ]
+    if not found:
+        raise UserError(f"no unfinished run of {recipe} in {RUNS / recipe}; start one without --resume")
+    return found[-1]
+
+
+def newest_finished_run() -> Path:
+    """The run that finished last, whatever its recipe.
+
+    Raises:
+        UserError: if none has finished, with what to do.
+    """
+    found = _by_age(RUNS.glob("*/*/results.json"))
+    if not found:
+        raise UserError(
+            f"no finished run in {RUNS}/; train one with nmt train recipes/numbers-de-en.yaml, "
+            "or give a model with --model RUN_OR_BUNDLE"
+        )
+    return found[-1].parent
+
+
+def _by_age(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, str(path)))

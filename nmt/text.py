@@ -1,0 +1,98 @@
+"""Lines of text: they end at a line feed and nowhere else (a carriage return before it is tolerated)."""
+
+import codecs
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from nmt.errors import UserError
+
+_BLOCK = 1 << 20  # bytes asked for at a time
+
+
+def decode_line(line: bytes) -> str:
+    """One line without its end; bytes that are no UTF-8 become U+FFFD."""
+    return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", errors="replace")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file, one at a time.
+
+    Raises:
+        UserError: if the file cannot be read or is not UTF-8, with the number of the line.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                file.seek(0)
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise UserError(f"{path}:{number}: not UTF-8 text (byte {error.start} of the line)") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+
+
+def count_lines(path: Path) -> int:
+    """Number of lines of a file, a last one without a line feed included.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    count, last = 0, b"\n"
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                count += block.count(b"\n")
+                last = block[-1:]
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    return count + (last != b"\n")
+
+
+def read_blocks(stream: BinaryIO, most_lines: int) -> Iterator[list[str]]:
+    """The lines of a stream in blocks: those that one read gives, so that no line waits for the next.
+
+    A file comes in large blocks, a live pipe line by line; at most one block is in memory.
+
+    Args:
+        stream: a buffered binary stream, such as `sys.stdin.buffer`.
+        most_lines: size of the largest block.
+    """
+    rest = b""
+    read = getattr(stream, "read1", stream.read)
+    while chunk := read(_BLOCK):
+        *complete, rest = (rest + chunk).split(b"\n")
+        for start in range(0, len(complete), most_lines):
+            yield [decode_line(line) for line in complete[start : start + most_lines]]
+    if rest:
+        yield [decode_line(rest)]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text to a file, whole or not at all."""
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: to a temporary one beside it, which is then renamed.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(scratch).chmod(0o644)
+            Path(scratch).replace(path)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None

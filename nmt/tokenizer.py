@@ -1,0 +1,140 @@
+"""SentencePiece: train, load, encode, decode. Raw text in, raw text out; nothing is normalised or lower-cased."""
+
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sentencepiece
+
+from nmt.errors import UserError
+from nmt.recipe import TokenizerOptions
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+"""The special ids, the same in every model."""
+
+_MOST_SENTENCES = 2_000_000  # to train from; a sample of them if there are more, so that memory stays bounded
+
+
+class Tokenizer:
+    """A trained SentencePiece model."""
+
+    def __init__(self, model: bytes) -> None:
+        """Reads a serialised model.
+
+        Raises:
+            ValueError: if it is no SentencePiece model with our special ids.
+        """
+        self.model = model
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise ValueError("not a SentencePiece model") from error
+        ids = (
+            self._processor.pad_id(),
+            self._processor.unk_id(),
+            self._processor.bos_id(),
+            self._processor.eos_id(),
+        )
+        if ids != (PAD, UNK, BOS, EOS):
+            raise ValueError(f"its special ids are {ids}, not {(PAD, UNK, BOS, EOS)}")
+
+    def __len__(self) -> int:
+        """Number of pieces."""
+        return int(self._processor.get_piece_size())
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The most probable segmentation of each text, without begin and end."""
+        ids: list[list[int]] = self._processor.encode(list(texts), num_threads=1)
+        return ids
+
+    def sample(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
+        """A random segmentation of each text (Kudo 2018), the same for the same texts and seed.
+
+        SentencePiece seeds a generator for each thread that it starts, and a call with one thread starts one; so the
+        outcome depends on nothing that was sampled before.
+        """
+        sentencepiece.set_random_generator_seed(seed % 2**32)
+        ids: list[list[int]] = self._processor.encode(
+            list(texts), enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
+        )
+        return ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The texts, on one line each: a line break that was spelled in bytes becomes a space."""
+        texts = (self._processor.decode(list(sequence)) for sequence in ids)
+        return [text.translate(_LINE_BREAKS) for text in texts]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces as SentencePiece writes them, word beginnings marked by U+2581."""
+        return [str(self._processor.id_to_piece(piece)) for piece in ids]
+
+
+_LINE_BREAKS = {ord("\n"): " ", ord("\r"): " "}
+
+
+@dataclass(frozen=True)
+class TokenizerPair:
+    """The tokenizers of both sides; with a joint model, twice the same object."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of both models, which says whether weights belong to them."""
+        digest = hashlib.sha256(self.source.model)
+        digest.update(self.target.model)
+        return digest.hexdigest()
+
+
+def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenizer:
+    """Trains a model as the specification says.
+
+    Raises:
+        UserError: if the text does not give so many pieces.
+    """
+    model = io.BytesIO()
+    subwords = options.type in ("unigram", "bpe")
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type=options.type,
+            vocab_size=options.vocab_size,
+            hard_vocab_limit=subwords,
+            character_coverage=options.character_coverage,
+            byte_fallback=options.byte_fallback and subwords,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            input_sentence_size=_MOST_SENTENCES,
+            shuffle_input_sentence=True,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            unk_surface="\u2047",
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        reason = str(error).rpartition("] ")[2].strip() or str(error).strip()
+        raise UserError(
+            f"tokenizer.vocab_size: SentencePiece cannot train {options.vocab_size} pieces of type "
+            f"{options.type} from this text: {reason}"
+        ) from None
+    return Tokenizer(model.getvalue())
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Reads a model file.
+
+    Raises:
+        UserError: if it is missing or no SentencePiece model of ours.
+    """
+    try:
+        return Tokenizer(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None

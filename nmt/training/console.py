@@ -1,0 +1,127 @@
+"""What a person sees of a training: a bar on a terminal, plain lines elsewhere, and a log file."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from nmt.training.task import TranslationTask
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class RunLog:
+    """Says lines to the person and writes them, with the time, to the run's log file."""
+
+    def __init__(self, path: Path | None) -> None:
+        """`path` is the log file; None keeps quiet, as all but the first of several processes do."""
+        self.path = path
+
+    def say(self, text: str = "") -> None:
+        """Shows and records some lines."""
+        if self.path is None:
+            return
+        tqdm.write(text)
+        with self.path.open("a", encoding="utf-8") as file:
+            for line in text.split("\n"):
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+
+class Console(pl.Callback):
+    """Loss, target tokens per second and time left; after each validation its scores and a few translations."""
+
+    def __init__(self, run_log: RunLog, samples: int, terminal: bool) -> None:
+        """Shows `samples` translations after each validation; draws a bar if `terminal`."""
+        self.run_log = run_log
+        self.samples = samples
+        self.terminal = terminal
+        self._bar: Any = None
+        self._start = (0.0, 0, 0)  # seconds, tokens and steps when this process began
+        self._last_line = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begins to measure."""
+        progress = _task(pl_module).progress
+        self._start = (progress.training_seconds, progress.target_tokens, trainer.global_step)
+        self._last_line = time.monotonic()
+        if self.terminal and self.run_log.path is not None:
+            total = int(trainer.estimated_stepping_batches)
+            self._bar = tqdm(
+                total=total,
+                initial=trainer.global_step,
+                unit="step",
+                dynamic_ncols=True,
+                bar_format="{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps, {remaining} left{postfix}",
+            )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Moves the bar, or says a line now and then."""
+        if self.run_log.path is None:
+            return
+        task = _task(pl_module)
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {trainer.current_epoch + 1} ", refresh=False)
+            self._bar.set_postfix_str(
+                f"loss {task.last_loss:.3f}, {self._rate(task):,.0f} target tokens/s", refresh=False
+            )
+            self._bar.update(trainer.global_step - self._bar.n)
+        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self.run_log.say(
+                f"epoch {trainer.current_epoch + 1}  step {trainer.global_step}  loss {task.last_loss:.3f}  "
+                f"{self._rate(task):,.0f} target tokens/s  {self._time_left(trainer, task)} left"
+            )
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says scores and samples."""
+        if self.run_log.path is None:
+            return
+        task, scores = _task(pl_module), trainer.callback_metrics
+        self.run_log.say(
+            f"epoch {trainer.current_epoch + 1}  step {trainer.global_step}  validation: "
+            f"perplexity {scores['validation/perplexity']:.3f}  BLEU {scores['validation/bleu']:.2f} (greedy)  "
+            f"after {duration(task.progress.seconds)}, {self._rate(task):,.0f} target tokens/s"
+        )
+        for index in range(min(self.samples, len(task.hypotheses))):
+            self.run_log.say(f"  source      {task.validation_sources[index]}")
+            self.run_log.say(f"  reference   {task.validation_references[index]}")
+            self.run_log.say(f"  translation {task.hypotheses[index]}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Removes the bar."""
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Removes the bar."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _rate(self, task: TranslationTask) -> float:
+        seconds, tokens, _ = self._start
+        return (task.progress.target_tokens - tokens) / max(task.progress.training_seconds - seconds, 1e-9)
+
+    def _time_left(self, trainer: pl.Trainer, task: TranslationTask) -> str:
+        seconds, _, steps = self._start
+        per_step = (task.progress.training_seconds - seconds) / max(trainer.global_step - steps, 1)
+        return duration(per_step * max(int(trainer.estimated_stepping_batches) - trainer.global_step, 0))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `3 h 05 min`, `4 min 10 s`, `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+def _task(module: pl.LightningModule) -> TranslationTask:
+    assert isinstance(module, TranslationTask)
+    return module

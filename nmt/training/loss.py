@@ -1,0 +1,51 @@
+"""The training objective and its honest relative, the negative log-likelihood."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nmt.data.batch import Batch
+from nmt.model.seq2seq import Seq2Seq
+from nmt.tokenizer import PAD
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Sums over the real target tokens of a batch.
+
+    Attributes:
+        objective: cross-entropy against the smoothed targets; what is differentiated.
+        nll: negative log-likelihood in nats, without smoothing and gradient; its mean's exponential is perplexity.
+        tokens: number of target tokens, the ends included.
+    """
+
+    objective: Float[Tensor, ""]
+    nll: Float[Tensor, ""]
+    tokens: Int[Tensor, ""]
+
+
+def sequence_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Loss:
+    """Predicts every target token from those before it; padding is never even projected onto the vocabulary."""
+    outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
+    real = batch.tgt_out != PAD
+    logits = model.output(outputs[real])
+    return smoothed_cross_entropy(logits, batch.tgt_out[real], label_smoothing)
+
+
+def smoothed_cross_entropy(
+    logits: Float[Tensor, "tokens vocab"], targets: Int[Tensor, " tokens"], label_smoothing: float
+) -> Loss:
+    """Cross-entropy with the share `label_smoothing` spread evenly over the vocabulary.
+
+    Szegedy et al. 2016, section 7. Computed at least in float32.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    log_probs = logits.log_softmax(dim=-1)
+    nll = nn.functional.nll_loss(log_probs, targets, reduction="sum")
+    objective = nll
+    if label_smoothing:
+        uniform = -log_probs.mean(dim=-1).sum()
+        objective = (1.0 - label_smoothing) * nll + label_smoothing * uniform
+    return Loss(objective, nll.detach(), torch.tensor(len(targets), device=targets.device))

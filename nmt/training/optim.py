@@ -1,0 +1,72 @@
+"""Optimizers and learning rates."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from nmt.recipe import (
+    ConstantSchedule,
+    InverseSqrtSchedule,
+    LinearSchedule,
+    PlateauSchedule,
+    TrainingOptions,
+)
+
+
+def make_optimizer(options: TrainingOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that the recipe names."""
+    rate, decay = options.learning_rate, options.weight_decay
+    match options.optimizer:
+        case "adam":
+            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
+        case _:
+            assert_never(options.optimizer)
+
+
+def rate_factor(
+    schedule: ConstantSchedule | InverseSqrtSchedule | LinearSchedule, total_steps: int
+) -> Callable[[int], float]:
+    """What the learning rate is multiplied by at each step, counted from 0.
+
+    Args:
+        schedule: the recipe's.
+        total_steps: optimizer steps of the whole training; only the linear schedule needs them.
+    """
+
+    def warmup(step: int) -> float:
+        return min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
+
+    def inverse_sqrt(step: int) -> float:
+        return warmup(step) * min(1.0, math.sqrt(schedule.warmup_steps / (step + 1)))
+
+    def linear(step: int) -> float:
+        decaying = max(total_steps - schedule.warmup_steps, 1)
+        return warmup(step) * min(1.0, max(0.0, (total_steps - step) / decaying))
+
+    match schedule:
+        case ConstantSchedule():
+            return warmup
+        case InverseSqrtSchedule():
+            return inverse_sqrt
+        case LinearSchedule():
+            return linear
+        case _:
+            assert_never(schedule)
+
+
+def make_scheduler(
+    options: TrainingOptions, optimizer: torch.optim.Optimizer, total_steps: int
+) -> LambdaLR | ReduceLROnPlateau:
+    """A scheduler: of the step, or of the monitored validation score."""
+    schedule = options.schedule
+    if isinstance(schedule, PlateauSchedule):
+        return ReduceLROnPlateau(optimizer, options.monitor_mode, factor=schedule.factor, patience=schedule.patience)
+    return LambdaLR(optimizer, rate_factor(schedule, total_steps))

@@ -1,0 +1,289 @@
+"""A training from recipe to result: load, fit, test, write."""
+
+import json
+import logging
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from nmt.bundle import MODEL_FOLDER, Bundle, read_tokenizers, save_bundle, write_tokenizers
+from nmt.data.corpus import load_split, text_hash
+from nmt.data.encoded import EncodedCorpus, encode_corpus
+from nmt.data.module import TranslationData
+from nmt.data.prepare import prepare_tokenizers
+from nmt.errors import UserError
+from nmt.evaluation import Evaluation, evaluate_translator
+from nmt.model.build import build_model
+from nmt.plots import draw_alignment
+from nmt.recipe import LoadedRecipe, Recipe, dump_recipe, load_recipe
+from nmt.runs import RUN_VARIABLE, new_run, unfinished_run
+from nmt.text import write_text
+from nmt.tokenizer import TokenizerPair
+from nmt.training.console import Console, RunLog, duration
+from nmt.training.interrupt import Interrupted, StopOnRequest
+from nmt.training.task import NonFiniteLoss, TranslationTask
+from nmt.translator import Translator
+
+_CHANGEABLE = ("trainer", "search", "evaluation")  # sections that may differ when a run is resumed
+
+
+@dataclass(frozen=True)
+class _Corpora:
+    """What a training reads."""
+
+    tokenizers: TokenizerPair
+    training: EncodedCorpus
+    validation: EncodedCorpus
+    training_hash: str
+
+
+def train(
+    recipe: str | Path, overrides: Sequence[str] = (), run: str | Path | None = None, resume: bool = False
+) -> Path:
+    """Trains what the recipe says, tests it, and writes everything into the run's folder.
+
+    Args:
+        recipe: the YAML file.
+        overrides: `key=value` with dotted keys.
+        run: the folder to write; by default `runs/<recipe>/<time>`.
+        resume: go on with the unfinished run in that folder, or the newest one of this recipe.
+
+    Returns:
+        The run's folder: `recipe.yaml`, `log.txt`, `checkpoints/`, `tensorboard/`, `model/` (the bundle),
+        `hypotheses/`, `attention/` and, once it has finished, `results.json`.
+
+    Raises:
+        UserError: if the recipe, the data or the folder are not as they should be, memory runs out, the loss is no
+            longer finite, or the training was interrupted; the message says how to go on.
+    """
+    loaded = load_recipe(recipe, overrides)
+    folder = _claim_folder(loaded, Path(run) if run else None, resume)
+    first = int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+    log = RunLog(folder / "log.txt" if first else None)
+    _calm_lightning()
+    log.say(f"run {folder}")
+    corpora = _prepare(loaded, folder, resume, log.say)
+    torch.manual_seed(loaded.recipe.training.seed)
+    tokenizers = corpora.tokenizers
+    model = build_model(loaded.recipe.model, len(tokenizers.source), len(tokenizers.target))
+    log.say(f"model of {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
+    validation = corpora.validation.dataset
+    task = TranslationTask(model, tokenizers, loaded.recipe, validation["source"][:], validation["target"][:])
+    trainer = make_trainer(loaded.recipe, folder, log)
+    data = TranslationData(loaded.recipe, tokenizers, corpora.training, corpora.validation)
+    _fit(trainer, task, data, folder, resume)
+    if trainer.is_global_zero:
+        _finish(loaded.recipe, folder, trainer, task, corpora, log)
+    return folder
+
+
+def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
+    """Lightning's Trainer as the recipe's `trainer` says, with our callbacks."""
+    options = recipe.trainer.model_dump()
+    if options["precision"] == "auto":
+        on_gpu = options["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        options["precision"] = "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
+    monitor = f"validation/{recipe.training.monitor}"
+    mode = recipe.training.monitor_mode
+    callbacks: list[pl.Callback] = [
+        Console(log, recipe.evaluation.samples, terminal=sys.stderr.isatty()),
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="epoch{epoch:02d}-step{step:07d}",
+            auto_insert_metric_name=False,
+            monitor=monitor,
+            mode=mode,
+            save_top_k=recipe.training.average,
+            save_last=True,
+        ),
+        StopOnRequest(folder / "checkpoints" / "last.ckpt"),
+    ]
+    if recipe.training.patience is not None:
+        callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=mode))
+    return pl.Trainer(
+        **options,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        default_root_dir=folder,
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _claim_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path:
+    """The run's folder with the recipe in it; started processes take over that of the process which started them."""
+    if RUN_VARIABLE in os.environ and "LOCAL_RANK" in os.environ:
+        return Path(os.environ[RUN_VARIABLE])
+    if loaded.recipe.trainer.num_nodes > 1 and run is None:
+        raise UserError("with several nodes give the run's folder, the same on all: --run DIR")
+    if resume:
+        folder = run or unfinished_run(loaded.name)
+        _check_resumable(folder, loaded.recipe)
+    else:
+        folder = run or new_run(loaded.name)
+        if (folder / "recipe.yaml").exists():
+            raise UserError(f"{folder}: here is a run already; add --resume to go on with it, or choose another")
+    write_text(folder / "recipe.yaml", dump_recipe(loaded.recipe))
+    os.environ[RUN_VARIABLE] = str(folder)
+    return folder
+
+
+def _check_resumable(folder: Path, recipe: Recipe) -> None:
+    if (folder / "results.json").exists():
+        raise UserError(f"{folder}: this run has finished; there is nothing to resume")
+    if not (folder / "checkpoints" / "last.ckpt").exists():
+        raise UserError(f"{folder}: no checkpoint to resume from; start again without --resume")
+    before = load_recipe(folder / "recipe.yaml").recipe.model_dump()
+    for section, now in recipe.model_dump().items():
+        if section in _CHANGEABLE or now == before[section]:
+            continue
+        key = next(key for key in now if now[key] != before[section][key])
+        raise UserError(
+            f"{folder}: {section}.{key} is {now[key]!r} in the recipe, but the run was started with "
+            f"{before[section][key]!r}; resume with the same recipe"
+        )
+
+
+def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[str], None]) -> _Corpora:
+    """Loads, tokenizes and reports."""
+    recipe = loaded.recipe
+    training, validation = (load_split(recipe.data, name) for name in (recipe.data.train, recipe.data.validation))
+    if recipe.data.test is not None:
+        load_split(recipe.data, recipe.data.test)  # a test set that is missing is better noticed before training
+    digest = text_hash(training)
+    kept = folder / "tokenizers"
+    if resume:
+        tokenizers = read_tokenizers(kept)
+    else:
+        tokenizers = prepare_tokenizers(loaded, training, digest, say)
+        kept.mkdir(exist_ok=True)
+        write_tokenizers(tokenizers, kept)
+    encoded = encode_corpus(training, tokenizers, recipe.data.workers)
+    usable = encoded.usable(recipe.data.max_length)
+    checked = encode_corpus(validation, tokenizers, recipe.data.workers)
+    say(
+        f"training: {len(usable):,} pairs, {int(usable.tgt_lengths.sum()):,} target pieces; left out "
+        f"{usable.blank:,} blank and {usable.too_long:,} of more than {recipe.data.max_length} pieces; "
+        f"validation: {len(checked):,} pairs"
+    )
+    for name, corpus in (("training", usable), ("validation", checked)):
+        if len(corpus) == 0:
+            raise UserError(f"data: the {name} split has no usable pair")
+    return _Corpora(tokenizers, usable, checked, digest)
+
+
+def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, folder: Path, resume: bool) -> None:
+    """Trains, and turns what can go wrong into one line that says how to go on."""
+    last = folder / "checkpoints" / "last.ckpt"
+    go_on = f"nmt train RECIPE --run {folder} --resume"
+    try:
+        trainer.fit(task, data, ckpt_path=last if resume else None, weights_only=True if resume else None)
+    except Interrupted:
+        raise UserError(f"stopped after step {trainer.global_step}, saved; to go on: {go_on}") from None
+    except NonFiniteLoss as error:
+        kept = f"the last good checkpoint is {last}" if last.exists() else "there was no checkpoint yet"
+        raise UserError(f"{error}; {kept}; lower training.learning_rate or trainer.gradient_clip_val") from None
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise UserError(
+                f"out of memory with a batch of {task.last_shape}; lower training.batch_size or data.max_length"
+            ) from None
+        raise
+
+
+def _finish(
+    recipe: Recipe, folder: Path, trainer: pl.Trainer, task: TranslationTask, corpora: _Corpora, log: RunLog
+) -> None:
+    """Averages, writes the bundle, tests it, and writes the results."""
+    checkpoint = trainer.checkpoint_callback
+    assert isinstance(checkpoint, ModelCheckpoint)
+    best = sorted(checkpoint.best_k_models, key=lambda path: float(checkpoint.best_k_models[path]))
+    task.model.load_state_dict(average_weights([Path(path) for path in best]))
+    names = ", ".join(Path(path).stem for path in sorted(best))
+    log.say(f"trained {duration(task.progress.seconds)}; the model is {'the mean of ' * (len(best) > 1)}{names}")
+    bundle = Bundle(task.model.cpu().eval(), recipe, corpora.tokenizers)
+    save_bundle(bundle, folder / MODEL_FOLDER)
+    translator = Translator.load(folder / MODEL_FOLDER)
+    results: dict[str, Any] = {
+        "train": {
+            "seconds": task.progress.seconds,
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "target_tokens_per_second": task.progress.target_tokens / max(task.progress.training_seconds, 1e-9),
+            "checkpoints": [Path(path).stem for path in sorted(best)],
+        },
+        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+        "validation": _test(translator, recipe, recipe.data.validation, folder, "validation", log).as_dict(),
+        "hashes": {"training_text": corpora.training_hash, "tokenizers": corpora.tokenizers.fingerprint},
+        "versions": _versions(),
+    }
+    if recipe.data.test is not None:
+        evaluation = _test(translator, recipe, recipe.data.test, folder, "test", log)
+        results["test"] = evaluation.as_dict()
+    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    log.say(f"to translate: nmt translate --model {folder} < input.txt")
+
+
+def average_weights(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The mean of the networks in some checkpoints; nothing in the files is executed."""
+    states = [torch.load(path, map_location="cpu", weights_only=True)["state_dict"] for path in checkpoints]
+    return {
+        name.removeprefix("model."): torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]
+    }
+
+
+def _test(translator: Translator, recipe: Recipe, split: str, folder: Path, name: str, log: RunLog) -> Evaluation:
+    """Evaluates a split, and writes hypotheses and references as text."""
+    dataset = load_split(recipe.data, split)
+    sources, references = ([text or "" for text in dataset[side]] for side in ("source", "target"))
+    evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
+    log.say()
+    log.say(evaluation.table(name))
+    hypotheses = folder / "hypotheses"
+    write_lines(hypotheses / f"{name}.reference.txt", [" ".join(text.splitlines()) for text in references])
+    for search, result in (("greedy", evaluation.greedy), ("beam", evaluation.beam)):
+        write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
+        pieces = (translator.tokenizers.target.pieces(found.ids) for found in result.translations)
+        write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
+    if name == "test":
+        _draw(translator, sources, evaluation, recipe.evaluation.samples, folder)
+    return evaluation
+
+
+def _draw(translator: Translator, sources: Sequence[str], evaluation: Evaluation, samples: int, folder: Path) -> None:
+    """Attention heat maps of the first test sentences."""
+    for index in range(min(samples, len(sources))):
+        alignment = translator.align(sources[index], evaluation.beam.translations[index])
+        if alignment is not None:
+            draw_alignment(alignment, folder / "attention" / f"test-{index + 1}.png")
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Writes lines to a text file, whole or not at all."""
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def _versions() -> dict[str, str]:
+    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacrebleu", "datasets")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def _calm_lightning() -> None:
+    """Keeps Lightning's own messages, which say nothing about the training, from the console."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")

@@ -1,0 +1,212 @@
+"""The LightningModule: one training step, one validation step, and what is logged of them."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from nmt.data.batch import Batch
+from nmt.metrics import bleu
+from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe import Recipe
+from nmt.tokenizer import TokenizerPair
+from nmt.training.loss import Loss, sequence_loss
+from nmt.training.optim import make_optimizer, make_scheduler
+from nmt.translator import Translator
+
+
+class NonFiniteLoss(Exception):
+    """The loss is infinite or not a number; nothing sensible can be learned from there."""
+
+
+@dataclass
+class Progress:
+    """What a run has done so far; kept in checkpoints, so that a resumed run goes on counting.
+
+    Attributes:
+        seconds: time of the training, validations included.
+        training_seconds: time of the training steps alone.
+        target_tokens: target tokens trained on, over all processes.
+    """
+
+    seconds: float = 0.0
+    training_seconds: float = 0.0
+    target_tokens: int = 0
+
+
+class TranslationTask(pl.LightningModule):
+    """Wraps the network for the Trainer.
+
+    Gradients are summed over tokens, over accumulated batches and over processes, and divided by the number of
+    tokens of them all just before the step; so neither accumulation nor the number of processes changes the update.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        tokenizers: TokenizerPair,
+        recipe: Recipe,
+        validation_sources: Sequence[str],
+        validation_references: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.progress = Progress()
+        self.validation_sources = validation_sources
+        self.validation_references = validation_references
+        self.hypotheses: list[str] = []
+        """Of the last validation, in order."""
+        self.last_shape = ""
+        """Shape of the last batch, for the message when memory runs out."""
+        self.last_loss = math.nan
+        """Negative log-likelihood per target token of the last optimizer step."""
+        greedy = recipe.search.model_copy(update={"beam_size": 1})
+        self._translator = Translator(model, tokenizers, greedy, warn=lambda _: None)
+        self._accumulated = torch.zeros(2, dtype=torch.float64)  # nll and tokens since the last optimizer step
+        self._validated = torch.zeros(2, dtype=torch.float64)  # nll and tokens of this validation
+        self._plateau: ReduceLROnPlateau | None = None
+        self._clock = time.perf_counter()
+
+    # -- training -------------------------------------------------------------------------------------------------
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """A batch knows how to move itself."""
+        return batch.to(device)
+
+    def on_train_start(self) -> None:
+        """Starts the clock."""
+        self._clock = time.perf_counter()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """The objective, summed over the tokens of the batch."""
+        self.last_shape = "{} sentences, source {} and target {} pieces".format(
+            *batch.src_ids.shape, batch.tgt_out.shape[1]
+        )
+        # Seeding each step by its number makes a resumed run repeat the dropout of an uninterrupted one.
+        torch.manual_seed(_step_seed(self.recipe.training.seed, self.trainer, batch_idx))
+        loss = sequence_loss(self.model, batch, self.recipe.training.label_smoothing)
+        self._accumulated += _sums(loss)
+        return loss.objective
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Turns the summed gradient into the mean over all tokens that went into it."""
+        nll, tokens = self._all_reduce(self._accumulated).tolist()
+        self._accumulated.zero_()
+        if not math.isfinite(nll):
+            raise NonFiniteLoss(
+                f"the loss is {nll} at step {self.global_step + 1}, epoch {self.current_epoch + 1}, "
+                f"in a batch of {self.last_shape}"
+            )
+        # Lightning divides by the number of accumulated batches, DDP by that of processes: both are taken back.
+        factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / tokens
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
+        self.last_loss = nll / tokens
+        self.progress.target_tokens += int(tokens)
+        self.log("train/loss", self.last_loss, rank_zero_only=True)
+        self.log("train/learning_rate", optimizer.param_groups[0]["lr"], rank_zero_only=True)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Counts the time of the step."""
+        self._tick(training=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The recipe's optimizer and schedule."""
+        optimizer = make_optimizer(self.recipe.training, self.model.parameters())
+        scheduler = make_scheduler(self.recipe.training, optimizer, int(self.trainer.estimated_stepping_batches))
+        if isinstance(scheduler, ReduceLROnPlateau):
+            self._plateau = scheduler
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    # -- validation -----------------------------------------------------------------------------------------------
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the validation before."""
+        self._validated.zero_()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The negative log-likelihood without smoothing."""
+        loss = sequence_loss(self.model, batch)
+        self._validated += _sums(loss)
+
+    def on_validation_epoch_end(self) -> None:
+        """Perplexity and BLEU of the whole set, the same on every process."""
+        nll, tokens = self._all_reduce(self._validated).tolist()
+        self.hypotheses = self._translate_validation_set()
+        scores = {
+            "perplexity": math.exp(min(nll / tokens, 700.0)),
+            "bleu": bleu(self.hypotheses, self.validation_references, self.recipe.evaluation),
+        }
+        for name, value in scores.items():
+            self.log(f"validation/{name}", value, rank_zero_only=False, sync_dist=False)
+        if self._plateau is not None and not self.trainer.sanity_checking:
+            self._plateau.step(scores[self.recipe.training.monitor])
+        self._tick(training=False)
+
+    def _translate_validation_set(self) -> list[str]:
+        """Greedy translations of all lines; each process translates its share."""
+        rank, processes = self.global_rank, self.trainer.world_size
+        mine = self._translator(self.validation_sources[rank::processes])
+        if processes == 1:
+            return list(mine)
+        shares: list[list[str]] = [[] for _ in range(processes)]
+        torch.distributed.all_gather_object(shares, mine)
+        lines = [""] * len(self.validation_sources)
+        for share, translations in enumerate(shares):
+            lines[share::processes] = translations
+        return lines
+
+    # -- both -----------------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps what Lightning does not know of."""
+        checkpoint["nmt"] = {
+            "progress": vars(self.progress).copy(),
+            "plateau": self._plateau.state_dict() if self._plateau else None,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes it back."""
+        self.progress = Progress(**checkpoint["nmt"]["progress"])
+        self._resumed_plateau = checkpoint["nmt"]["plateau"]
+
+    def on_fit_start(self) -> None:
+        """Restores the plateau's memory, which exists only once the optimizers do."""
+        state = getattr(self, "_resumed_plateau", None)
+        if self._plateau is not None and state is not None:
+            self._plateau.load_state_dict(state)
+
+    def _all_reduce(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes."""
+        if self.trainer.world_size == 1:
+            return values
+        total = self.trainer.strategy.reduce(values.to(self.device), reduce_op="sum")
+        assert isinstance(total, torch.Tensor)
+        return total
+
+    def _tick(self, training: bool) -> None:
+        now = time.perf_counter()
+        self.progress.seconds += now - self._clock
+        if training:
+            self.progress.training_seconds += now - self._clock
+        self._clock = now
+
+
+def _sums(loss: Loss) -> torch.Tensor:
+    """Negative log-likelihood and number of tokens, in float64 on the CPU."""
+    return torch.stack([loss.nll, loss.tokens.to(loss.nll)]).cpu().double()
+
+
+def _step_seed(seed: int, trainer: pl.Trainer, batch_idx: int) -> int:
+    """A seed for one batch of one process, different from those of all others."""
+    place = (seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx
+    return (place * trainer.world_size + trainer.global_rank) % 2**63

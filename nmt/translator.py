@@ -1,0 +1,246 @@
+"""Text to text: n lines in, n lines out."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nmt.bundle import load_bundle
+from nmt.data.batch import make_batch, source_tensors
+from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe import SearchOptions
+from nmt.search.beam import beam_search
+from nmt.search.greedy import greedy_search
+from nmt.search.types import Hypothesis, SearchSettings
+from nmt.tokenizer import BOS, EOS, PAD, TokenizerPair
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One translation of a line.
+
+    Attributes:
+        text: the translation, on one line; empty for a blank line.
+        score: what the n best are ordered by: the log-probability divided by the length penalty.
+        log_prob: natural logarithm of the translation's probability.
+        ids: ids of its pieces, without begin and end.
+    """
+
+    text: str
+    score: float = 0.0
+    log_prob: float = 0.0
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The attention of one translation.
+
+    Attributes:
+        source: pieces of the source, the end included.
+        target: pieces of the translation, the end included.
+        weights: how much each target piece looked at each source piece; a row sums to one.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Float[Tensor, "tgt src"]
+
+
+class Translator:
+    """A model in use.
+
+    Example:
+        >>> translate = Translator.load("runs/de-en/2026-01-01_12-00-00")  # doctest: +SKIP
+        >>> translate(["Ein Hund rennt."])  # doctest: +SKIP
+        ['A dog is running.']
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        tokenizers: TokenizerPair,
+        options: SearchOptions,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        """Wraps a network, wherever it lies and whatever its mode.
+
+        Args:
+            model: the network.
+            tokenizers: those that it was trained with.
+            options: how to search; the recipe's `search`.
+            warn: takes a warning about the text; by default it goes to stderr.
+        """
+        self.model = model
+        self.tokenizers = tokenizers
+        self.options = options
+        self._warn = warn or _warn_on_stderr
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto", **search: Any) -> "Translator":
+        """Loads a bundle or a finished run.
+
+        Args:
+            path: folder of the bundle or of the run.
+            device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto`: a GPU where there is one.
+            **search: fields of the recipe's `search` to change, `beam_size=10`.
+
+        Raises:
+            UserError: if it is no bundle of ours, is damaged, or was written by a later version.
+        """
+        bundle = load_bundle(Path(path))
+        model = bundle.model.to(choose_device(device))
+        options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **search})
+        return cls(model, bundle.tokenizers, options)
+
+    def __call__(self, lines: str | Sequence[str]) -> Any:
+        """Translates a line into a line, or lines into as many lines."""
+        if isinstance(lines, str):
+            return self.translate([lines])[0][0].text
+        return [found[0].text for found in self.translate(lines)]
+
+    def translate(self, lines: Sequence[str], n_best: int = 1) -> list[list[Translation]]:
+        """The `n_best` best translations of every line, best first; one empty one for a blank line.
+
+        Lines of similar length are translated together; the result does not depend on that.
+        """
+        sources = self._encode(lines)
+        found = [[Translation("")] for _ in lines]
+        order = sorted((index for index, ids in enumerate(sources) if ids), key=lambda index: len(sources[index]))
+        for start in range(0, len(order), self.options.batch_size):
+            indices = order[start : start + self.options.batch_size]
+            hypotheses = self._search([sources[index] for index in indices], n_best)
+            for index, best in zip(indices, hypotheses, strict=True):
+                found[index] = self._translations(best)
+        return found
+
+    def stream(self, blocks: Iterable[Sequence[str]], n_best: int = 1) -> Iterator[tuple[str, list[Translation]]]:
+        """Translates block by block, giving each line with its translations as soon as its block is done."""
+        for block in blocks:
+            yield from zip(block, self.translate(block, n_best), strict=True)
+
+    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[float, int]]:
+        """Log-probability (natural) of each given translation, and its number of tokens, the end included."""
+        pairs = list(zip(self._encode(sources), self.tokenizers.target.encode(targets), strict=True))
+        order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][1]))
+        scores: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
+        for start in range(0, len(order), self.options.batch_size):
+            indices = order[start : start + self.options.batch_size]
+            log_probs = self._force([pairs[index] for index in indices])
+            for index, log_prob in zip(indices, log_probs, strict=True):
+                scores[index] = (log_prob, len(pairs[index][1]) + 1)
+        return scores
+
+    def align(self, source: str, translation: Translation) -> Alignment | None:
+        """The attention of a translation, by forced decoding; None if the model has no attention."""
+        (ids,) = self._encode([source])
+        target = [*translation.ids]
+        batch = make_batch([ids], [target]).to(self.device)
+        with self._evaluating(), torch.inference_mode():
+            _, weights = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
+        if weights is None:
+            return None
+        return Alignment(
+            self.tokenizers.source.pieces([*ids, EOS]),
+            self.tokenizers.target.pieces([*target, EOS]),
+            weights[0].float().cpu(),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.model.parameters()).device
+
+    def _encode(self, lines: Sequence[str]) -> list[list[int]]:
+        """Ids of each line; none for a blank one; cut where a line is far too long."""
+        limit = self.options.max_source_length
+        sources = self.tokenizers.source.encode([line if line.strip() else "" for line in lines])
+        for line, ids in zip(lines, sources, strict=True):
+            if len(ids) > limit:
+                self._warn(f"a line of {len(ids)} pieces was cut to {limit}: {line[:60]!r}...")
+                del ids[limit:]
+        return sources
+
+    def _search(self, sources: Sequence[Sequence[int]], n_best: int) -> list[list[Hypothesis]]:
+        src_ids, src_lengths = (tensor.to(self.device) for tensor in source_tensors(sources))
+        settings = search_settings(self.options, n_best)
+        with self._evaluating():
+            if settings.beam_size == 1:
+                return [[best] for best in greedy_search(self.model, src_ids, src_lengths, settings)]
+            return beam_search(self.model, src_ids, src_lengths, settings)
+
+    def _translations(self, hypotheses: Sequence[Hypothesis]) -> list[Translation]:
+        texts = self.tokenizers.target.decode([hypothesis.tokens for hypothesis in hypotheses])
+        return [
+            Translation(text, hypothesis.score, hypothesis.log_prob, tuple(hypothesis.tokens))
+            for text, hypothesis in zip(texts, hypotheses, strict=True)
+        ]
+
+    def _force(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+        """Log-probability of each target given its source."""
+        batch = make_batch([source for source, _ in pairs], [target for _, target in pairs]).to(self.device)
+        with self._evaluating(), torch.inference_mode():
+            outputs, _ = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
+            log_probs = self.model.output(outputs).float().log_softmax(dim=-1)
+            tokens = log_probs.gather(2, batch.tgt_out[:, :, None])[:, :, 0]
+            sums: list[float] = (tokens * (batch.tgt_out != PAD)).double().sum(dim=1).tolist()
+        return sums
+
+    def _evaluating(self) -> "_Evaluating":
+        return _Evaluating(self.model)
+
+
+class _Evaluating:
+    """Switches dropout off, and back on if it was on."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        self.model = model
+
+    def __enter__(self) -> None:
+        self.was_training = self.model.training
+        self.model.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self.model.train(self.was_training)
+
+
+def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:
+    """The recipe's `search` in the search's own terms; begin and padding are never produced."""
+    return SearchSettings(
+        bos=BOS,
+        eos=EOS,
+        banned=(PAD, BOS),
+        beam_size=max(options.beam_size, n_best),
+        n_best=n_best,
+        length_penalty=options.length_penalty,
+        max_length_ratio=options.max_length_ratio,
+        max_length_extra=options.max_length_extra,
+        min_length_ratio=options.min_length_ratio,
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; `auto` is a GPU where there is one.
+
+    Raises:
+        UserError: if there is no such device.
+    """
+    from nmt.errors import UserError
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: {str(error).partition(chr(10))[0]}") from None
+    return device
+
+
+def _warn_on_stderr(message: str) -> None:
+    print(f"nmt: warning: {message}", file=sys.stderr)
