@@ -3,11 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from nmt.metrics import Scores, score
+from nmt.metrics import Scores, bleu, score
 from nmt.recipe import EvaluationOptions, SearchOptions
 from nmt.translator import Translation, Translator
+
+_SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengths in words
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class Evaluation:
         beam: by beam search, as the recipe says.
         perplexity: exponential of the negative log-likelihood per target token, the ends included.
         beam_size: hypotheses of the beam search.
+        by_length: the beam's BLEU and number of lines, for sources of so many words (Bahdanau et al. 2015, figure 2).
     """
 
     greedy: SearchResult
     beam: SearchResult
     perplexity: float
     beam_size: int
+    by_length: dict[str, dict[str, float]]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
@@ -45,6 +50,7 @@ class Evaluation:
             "beam": {**self.beam.scores.as_dict(), "beam_size": self.beam_size},
             "greedy": self.greedy.scores.as_dict(),
             "perplexity": self.perplexity,
+            "bleu_by_source_length": self.by_length,
         }
 
     def table(self, title: str) -> str:
@@ -70,7 +76,28 @@ def evaluate_translator(
     beam = _search(translator, translator.options, sources, references, options)
     greedy_options = translator.options.model_copy(update={"beam_size": 1})
     greedy = _search(translator, greedy_options, sources, references, options)
-    return Evaluation(greedy, beam, perplexity(translator.score(sources, references)), translator.options.beam_size)
+    return Evaluation(
+        greedy,
+        beam,
+        perplexity(translator.score(sources, references)),
+        translator.options.beam_size,
+        bleu_by_length(sources, beam.lines, references, options),
+    )
+
+
+def bleu_by_length(
+    sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions
+) -> dict[str, dict[str, float]]:
+    """Corpus BLEU and number of lines of each span of source lengths, in words between white space."""
+    rows = list(zip(sources, hypotheses, references, strict=True))
+    spans = {}
+    for shortest, longest in pairwise(_SPANS):
+        chosen = [row for row in rows if shortest <= len(row[0].split()) < longest]
+        if chosen:
+            _, found, wanted = zip(*chosen, strict=True)
+            name = f"{shortest}-{longest - 1}" if longest < _SPANS[-1] else f"{shortest}+"
+            spans[name] = {"bleu": bleu(found, wanted, options), "lines": len(chosen)}
+    return spans
 
 
 def perplexity(scored: Sequence[tuple[float, int]]) -> float:

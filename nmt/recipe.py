@@ -55,9 +55,9 @@ class DataOptions(Section):
     """Column of the target text."""
     max_length: Positive = 100
     """Training pairs with a side of more pieces than this are dropped and counted."""
-    subword_sampling: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    """Train on segmentations sampled anew in each epoch (Kudo 2018; for bpe, Provilkov et al. 2020).
-    For unigram the smoothing alpha of the sampling distribution, for bpe the share of merges left out. 0: off."""
+    subword_sampling: PositiveFloat | None = None
+    """Train on segmentations sampled anew in each epoch (Kudo 2018), as probable as the model's probability to the
+    power of this alpha: the smaller, the more varied. Needs a unigram tokenizer. null: the best segmentation."""
     workers: Positive = 2
     """Processes that tokenize the corpus."""
 
@@ -142,8 +142,8 @@ class ModelOptions(Section):
     input_feeding: bool = True
     """Feed the attentional vector of a step into the next one (Luong et al. 2015, section 3.3)."""
     bridge: Literal["linear", "copy", "zero"] = "linear"
-    """The decoder's first state: linear + tanh of the backward encoder's last state (Bahdanau), a copy of the
-    encoder's last states (Luong), or zeros."""
+    """The decoder's first state: linear + tanh of the backward encoder's last state (Bahdanau; without attention, of
+    both directions' last states), a copy of the encoder's last states (Luong), or zeros."""
     dropout: Fraction = 0.2
     """Share of units dropped on non-recurrent connections (Zaremba et al. 2014)."""
     tie_output: bool = False
@@ -168,6 +168,8 @@ class ModelOptions(Section):
             )
         if self.bridge == "copy" and (width != self.hidden_size or self.encoder.layers != self.layers):
             raise ValueError("bridge copy needs an encoder with the decoder's layers and width")
+        if self.bridge == "zero" and isinstance(self.attention, NoAttention):
+            raise ValueError("bridge zero with attention none would hide the source from the decoder")
         return self
 
     @property
@@ -308,6 +310,8 @@ class Recipe(Section):
     def _parts_fit(self) -> "Recipe":
         if self.model.share_embeddings and not self.tokenizer.joint:
             raise ValueError("model.share_embeddings needs tokenizer.joint: true")
+        if self.data.subword_sampling is not None and self.tokenizer.type != "unigram":
+            raise ValueError("data.subword_sampling needs tokenizer.type: unigram")
         return self
 
 

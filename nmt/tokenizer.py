@@ -2,10 +2,13 @@
 
 import hashlib
 import io
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
 
 from nmt.errors import UserError
@@ -14,6 +17,8 @@ from nmt.recipe import TokenizerOptions
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """The special ids, the same in every model."""
 
+_SEGMENTATIONS = 16  # of a word to sample from; those beyond are improbable
+_CACHED_WORDS = 100_000
 _MOST_SENTENCES = 2_000_000  # to train from; a sample of them if there are more, so that memory stays bounded
 
 
@@ -39,6 +44,7 @@ class Tokenizer:
         )
         if ids != (PAD, UNK, BOS, EOS):
             raise ValueError(f"its special ids are {ids}, not {(PAD, UNK, BOS, EOS)}")
+        self._segmentations = lru_cache(_CACHED_WORDS)(self._segment)
 
     def __len__(self) -> int:
         """Number of pieces."""
@@ -49,17 +55,28 @@ class Tokenizer:
         ids: list[list[int]] = self._processor.encode(list(texts), num_threads=1)
         return ids
 
-    def sample(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
-        """A random segmentation of each text (Kudo 2018), the same for the same texts and seed.
+    def sample(self, texts: Sequence[str], alpha: float, random: np.random.Generator) -> list[list[int]]:
+        """A random segmentation of each text, as probable as its probability to the power of `alpha` (Kudo 2018).
 
-        SentencePiece seeds a generator for each thread that it starts, and a call with one thread starts one; so the
-        outcome depends on nothing that was sampled before.
+        A unigram model splits each word by itself, so words are sampled one by one, each among its most probable
+        segmentations. SentencePiece could sample too, but draws differently in every process.
         """
-        sentencepiece.set_random_generator_seed(seed % 2**32)
-        ids: list[list[int]] = self._processor.encode(
-            list(texts), enable_sampling=True, alpha=alpha, nbest_size=-1, num_threads=1
-        )
-        return ids
+        words = [text.split(" ") if text else [] for text in texts]
+        draws = iter(random.random(sum(map(len, words))).tolist())
+        return [[piece for word in line for piece in self._draw(word, alpha, next(draws))] for line in words]
+
+    def _draw(self, word: str, alpha: float, draw: float) -> list[int]:
+        segmentations, bounds = self._segmentations(word, alpha)
+        return segmentations[bisect(bounds, draw)]
+
+    def _segment(self, word: str, alpha: float) -> tuple[list[list[int]], list[float]]:
+        """The most probable segmentations of a word, and the upper bounds of their shares of the unit interval."""
+        found: list[list[int]] = self._processor.nbest_encode(word or " ", nbest_size=_SEGMENTATIONS)
+        if not word:  # between two spaces: the piece of a space alone
+            found = [found[0][:1]]
+        scores = np.array([sum(map(self._processor.get_score, ids)) for ids in found])
+        shares = np.exp(alpha * (scores - scores.max()))
+        return found, (shares.cumsum() / shares.sum())[:-1].tolist()
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The texts, on one line each: a line break that was spelled in bytes becomes a space."""

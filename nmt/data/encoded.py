@@ -107,7 +107,7 @@ class BatchLoader:
         plan: which of them form which batch.
         epoch: which epoch of the plan.
         tokenizers: needed for subword sampling only.
-        subword_sampling: alpha of the sampling; 0: the most probable segmentation, as stored.
+        subword_sampling: alpha of the sampling; None: the most probable segmentation, as stored.
         position: number of batches already given.
     """
 
@@ -115,7 +115,7 @@ class BatchLoader:
     plan: BatchPlan
     epoch: int
     tokenizers: TokenizerPair
-    subword_sampling: float = 0.0
+    subword_sampling: float | None = None
     position: int = 0
 
     def __post_init__(self) -> None:
@@ -134,13 +134,12 @@ class BatchLoader:
             yield self._collate(rows)
 
     def _collate(self, rows: Mapping[str, Any]) -> Batch:
-        if not self.subword_sampling:
+        if self.subword_sampling is None:
             return make_batch(rows["src_ids"], rows["tgt_ids"])
-        seeds = np.random.SeedSequence((self.plan.seed, self.epoch, self.position, self.plan.rank))
-        src_seed, tgt_seed = map(int, seeds.generate_state(2))
+        random = np.random.default_rng((self.plan.seed, self.epoch, self.position, self.plan.rank))
         return make_batch(
-            self.tokenizers.source.sample(rows["source"], self.subword_sampling, src_seed),
-            self.tokenizers.target.sample(rows["target"], self.subword_sampling, tgt_seed),
+            self.tokenizers.source.sample(rows["source"], self.subword_sampling, random),
+            self.tokenizers.target.sample(rows["target"], self.subword_sampling, random),
         )
 
     def state_dict(self) -> dict[str, int]:

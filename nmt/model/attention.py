@@ -1,6 +1,6 @@
 """Attention: scores, masked softmax, context. One query or many per sentence, so training and search share it."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,6 +23,7 @@ def masked_softmax(
     return weights * mask[:, None, :]
 
 
+@runtime_checkable
 class Score(Protocol):
     """What an attention adds to the network: how well a query fits each source position."""
 

@@ -93,7 +93,10 @@ def _cell(options: ModelOptions, input_size: int) -> StackedCell:
 def _bridge(options: ModelOptions) -> Bridge:
     match options.bridge:
         case "linear":
-            return LinearBridge(options.encoder_size, options.hidden_size, options.layers)
+            # Without attention nothing else would read what the encoder makes of the source forwards.
+            both = isinstance(options.attention, NoAttention)
+            size = options.encoder_width if both else options.encoder_size
+            return LinearBridge(size, options.hidden_size, options.layers)
         case "copy":
             return CopyBridge()
         case "zero":

@@ -6,7 +6,7 @@ rows of a sentence share its memory, which is never copied.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -69,6 +69,7 @@ class DecoderStep:
     state: DecoderState
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """The step that training and search share."""
 
@@ -223,6 +224,7 @@ class PlainDecoder(nn.Module):
         return DecoderStep(top, None, DecoderState(hidden, cell, state.feed))
 
 
+@runtime_checkable
 class Bridge(Protocol):
     """From the encoder's last states to the decoder's first ones."""
 
@@ -236,19 +238,19 @@ class Bridge(Protocol):
 class LinearBridge(nn.Module):
     """s_0 = tanh(W_s h_1) of the backward state: Bahdanau et al. 2015, appendix A.2.2; the cell likewise."""
 
-    def __init__(self, direction_size: int, hidden_size: int, layers: int) -> None:
-        """`direction_size` is the encoder's number of units per direction."""
+    def __init__(self, encoder_size: int, hidden_size: int, layers: int) -> None:
+        """`encoder_size` is the encoder's number of units per direction, or of both to read both."""
         super().__init__()
         self.layers = layers
-        self.direction_size = direction_size
-        self.hidden = nn.Linear(direction_size, layers * hidden_size)
-        self.cell = nn.Linear(direction_size, layers * hidden_size)
+        self.encoder_size = encoder_size
+        self.hidden = nn.Linear(encoder_size, layers * hidden_size)
+        self.cell = nn.Linear(encoder_size, layers * hidden_size)
 
     def forward(
         self, encoded: EncoderOutput
     ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
         """See `Bridge`."""
-        backward = encoded.hidden[-1, :, -self.direction_size :]
+        backward = encoded.hidden[-1, :, -self.encoder_size :]
         hidden, cell = torch.tanh(self.hidden(backward)), torch.tanh(self.cell(backward))
         return self._split(hidden), self._split(cell)
 

@@ -1,18 +1,19 @@
 """What the search needs from a model and what it gives: no network class, no text, no files."""
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 
+@runtime_checkable
 class SearchState(Protocol):
     """A model's state for `rows` = batch * beam hypotheses; the search only selects from it."""
 
-    def select(self, sentences: Int[Tensor, " kept"], rows: Int[Tensor, " chosen"]) -> Self:
-        """Keeps the given sentences, and of all rows the given ones, equally many for each kept sentence."""
+    def select(self, sentences: Int[Tensor, " kept"], rows: Int[Tensor, " chosen"]) -> Any:
+        """The same kind of state: the given sentences, and of all rows the given ones, equally many for each."""
         ...
 
 
@@ -27,6 +28,7 @@ class ModelStep(Generic[State]):
     state: State
 
 
+@runtime_checkable
 class StepModel(Protocol[State]):
     """A model as the search sees it: a network, an ensemble, or a table of probabilities in a test."""
 

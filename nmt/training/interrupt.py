@@ -20,15 +20,20 @@ class StopOnRequest(pl.Callback):
         self.checkpoint = checkpoint
         self.requested = False
         self._before: Any = None
+        self._steps = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begins to listen."""
+        self._steps = trainer.global_step
         self._before = signal.signal(signal.SIGINT, self._request)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stops between two steps, all processes after the same one."""
+        """Stops after an optimizer step, all processes after the same one."""
+        if trainer.global_step == self._steps:  # gradients are being accumulated, and would be lost
+            return
+        self._steps = trainer.global_step
         requested = self.requested
         if trainer.world_size > 1:
             requested = trainer.strategy.reduce_boolean_decision(requested, all=False)

@@ -105,8 +105,9 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
             monitor=monitor,
             mode=mode,
             save_top_k=recipe.training.average,
-            save_last=True,
         ),
+        # After the callback of the best ones, so that its memory is in the checkpoint to resume from.
+        ModelCheckpoint(folder / "checkpoints", filename="last", enable_version_counter=False),
         StopOnRequest(folder / "checkpoints" / "last.ckpt"),
     ]
     if recipe.training.patience is not None:

@@ -237,9 +237,7 @@ def test_train_has_every_small_number_word_and_everyday_time() -> None:
 
 
 def test_cardinals_have_every_length_but_mostly_up_to_six_digits() -> None:
-    lengths = Counter(
-        len(str(value(en))) for de, en in ROWS["test"] if not (expected_date(de) or expected_time(de))
-    )
+    lengths = Counter(len(str(value(en))) for de, en in ROWS["test"] if not (expected_date(de) or expected_time(de)))
     assert set(lengths) == set(range(3, 10))
     assert 0.8 < sum(lengths[digits] for digits in range(3, 7)) / lengths.total() < 0.95
 

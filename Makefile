@@ -1,0 +1,25 @@
+# `make check` and `make test` are all that CI runs.
+.PHONY: check test test-all format recipes docs
+
+check:
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	$(MAKE) recipes
+
+recipes:
+	nmt recipe check $$(find recipes -name '*.yaml')
+
+test:
+	pytest -m "not slow" --cov --cov-report=term-missing:skip-covered
+
+test-all:
+	pytest
+
+format:
+	ruff check --fix .
+	ruff format .
+
+docs:
+	python docs/generate.py

@@ -1,0 +1,258 @@
+"""What several tests share: values by formula, tiny networks, and models for the search that are no network."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nmt.model.build import build_model
+from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe import (
+    AdditiveAttention,
+    Attention,
+    ConcatAttention,
+    DotAttention,
+    GeneralAttention,
+    ModelOptions,
+    NoAttention,
+)
+from nmt.search.types import Hypothesis, ModelStep, SearchSettings
+
+Array = npt.NDArray[np.float64]
+Ids = tuple[int, ...]
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+ATTENTIONS: dict[str, Attention] = {
+    "none": NoAttention(type="none"),
+    "additive": AdditiveAttention(type="additive", size=5),
+    "dot": DotAttention(type="dot"),
+    "general": GeneralAttention(type="general"),
+    "concat": ConcatAttention(type="concat", size=5),
+}
+
+
+def waves(*shape: int, phase: float = 0.0) -> Tensor:
+    """Values in [-1, 1] by a formula, without rank or symmetry that a test could lean on; float64."""
+    index = torch.arange(math.prod(shape), dtype=torch.float64) + 1.0
+    return torch.sin(0.7 * index**2 + index + phase).reshape(shape)
+
+
+@torch.no_grad()
+def fill(module: AnyModule, scale: float = 0.5) -> AnyModule:
+    """Gives every parameter values by a formula, other ones for each."""
+    for number, parameter in enumerate(module.parameters()):
+        parameter.copy_(scale * waves(*parameter.shape, phase=1.3 * number))
+    return module
+
+
+def tiny_model(attention: str, vocab: int = 9, **options: Any) -> Seq2Seq:
+    """A network with weights by formula, in evaluation mode."""
+    sizes: dict[str, Any] = {"embedding_size": 5, "hidden_size": 6, "dropout": 0.0}
+    return fill(build_model(ModelOptions(attention=ATTENTIONS[attention], **sizes | options), vocab, vocab)).eval()
+
+
+def numpy_of(tensor: Tensor) -> Array:
+    """The values in float64, for references in numpy."""
+    return np.asarray(tensor.detach().double().numpy(), dtype=np.float64)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x)."""
+    return np.asarray(1.0 / (1.0 + np.exp(-x)), dtype=np.float64)
+
+
+def numpy_softmax(scores: Sequence[float]) -> list[float]:
+    """e^x / sum of e^x."""
+    exponentials = [math.exp(score) for score in scores]
+    return [value / sum(exponentials) for value in exponentials]
+
+
+def numpy_lstm_cell(cell: nn.LSTMCell, x: Array, hidden: Array, memory: Array) -> tuple[Array, Array]:
+    """One step for one row, by the equations in torch's documentation; returns the new hidden and cell state."""
+    gates = numpy_of(cell.weight_ih) @ x + numpy_of(cell.bias_ih) + numpy_of(cell.weight_hh) @ hidden
+    read, forget, new, write = np.split(gates + numpy_of(cell.bias_hh), 4)
+    memory = sigmoid(forget) * memory + sigmoid(read) * np.tanh(new)
+    return sigmoid(write) * np.tanh(memory), memory
+
+
+Table = Callable[[Ids, Ids], list[float]]
+"""Log-probabilities of every next token after a source and a prefix (begin not included)."""
+
+
+def normalised(logits: Sequence[float]) -> list[float]:
+    """Log-probabilities from logits, as the float32 numbers that a model would give."""
+    return torch.tensor(logits, dtype=torch.float64).log_softmax(dim=0).float().tolist()
+
+
+def hashed_table(salt: int, vocab: int, sharpness: float) -> Table:
+    """A table of which every entry depends on the source, the whole prefix and the token, without any pattern."""
+    known: dict[tuple[Ids, Ids], list[float]] = {}
+
+    def log_probs(source: Ids, prefix: Ids) -> list[float]:
+        if (source, prefix) not in known:
+            state = _mix(salt)
+            for token in (*source, -1, *prefix):
+                state = _mix(state ^ _mix(token + 7))
+            known[source, prefix] = normalised([sharpness * _mix(state + token) / 2**64 for token in range(vocab)])
+        return known[source, prefix]
+
+    return log_probs
+
+
+def _mix(value: int) -> int:
+    """The finaliser of splitmix64 (Steele et al. 2014)."""
+    value = (value * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64
+    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) % 2**64
+    value = ((value ^ value >> 27) * 0x94D049BB133111EB) % 2**64
+    return value ^ value >> 31
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The sources, and each row's own source and prefix (None before the begin token)."""
+
+    sources: tuple[Ids, ...]
+    rows: tuple[tuple[Ids, Ids | None], ...]
+
+    def select(self, sentences: Tensor, rows: Tensor) -> "TableState":
+        """See `nmt.search.types.SearchState`."""
+        return TableState(
+            tuple(self.sources[sentence] for sentence in sentences.tolist()),
+            tuple(self.rows[row] for row in rows.tolist()),
+        )
+
+
+@dataclass
+class TableModel:
+    """A `StepModel` that looks its answers up. It insists on the order of the rows, and notes what it was asked.
+
+    Attributes:
+        table: the answers.
+        bos: the token that must come first, and only there.
+        asked: for every step, the source of each row.
+    """
+
+    table: Table
+    bos: int = 0
+    asked: list[list[Ids]] = field(default_factory=list)
+
+    def start(self, src_ids: Tensor, src_lengths: Tensor) -> TableState:
+        """See `StepModel`."""
+        pairs = zip(src_ids.tolist(), src_lengths.tolist(), strict=True)
+        sources = tuple(tuple(ids[:length]) for ids, length in pairs)
+        return TableState(sources, tuple((source, None) for source in sources))
+
+    def step(self, tokens: Tensor, state: TableState) -> ModelStep[TableState]:
+        """See `StepModel`."""
+        beam, rest = divmod(len(state.rows), len(state.sources))
+        assert rest == 0
+        rows: list[tuple[Ids, Ids | None]] = []
+        for number, (token, (source, prefix)) in enumerate(zip(tokens.tolist(), state.rows, strict=True)):
+            assert source == state.sources[number // beam]
+            assert (token == self.bos) == (prefix is None)
+            rows.append((source, () if prefix is None else (*prefix, token)))
+        self.asked.append([source for source, _ in rows])
+        log_probs = torch.tensor([self.table(source, prefix or ()) for source, prefix in rows])
+        return ModelStep(log_probs, TableState(state.sources, tuple(rows)))
+
+
+def source_batch(sources: Sequence[Ids], padding: int = 0, columns: int = 0) -> tuple[Tensor, Tensor]:
+    """Right-padded sources with `columns` more than needed, and their lengths."""
+    width = max(map(len, sources)) + columns
+    ids = torch.tensor([[*source, *[padding] * (width - len(source))] for source in sources])
+    return ids, torch.tensor([len(source) for source in sources])
+
+
+def normalise(log_prob: float, tokens: int, alpha: float) -> float:
+    """The score of a hypothesis of so many tokens, the end not counted: Wu et al. 2016, equation 14."""
+    return float(log_prob / ((5 + tokens + 1) / 6) ** alpha)
+
+
+def longest(source: Ids, settings: SearchSettings) -> int:
+    """Most tokens of a translation of a source."""
+    return math.floor(settings.max_length_ratio * len(source)) + settings.max_length_extra
+
+
+def next_tokens(length: int, source: Ids, vocab: int, settings: SearchSettings) -> list[int]:
+    """What may follow `length` tokens."""
+    most = longest(source, settings)
+    fewest = min(math.ceil(settings.min_length_ratio * len(source)), most)
+    words = [token for token in range(vocab) if token != settings.eos and token not in settings.banned]
+    return (words if length < most else []) + ([settings.eos] if length >= fewest else [])
+
+
+def all_hypotheses(table: Table, source: Ids, settings: SearchSettings) -> list[Hypothesis]:
+    """Every hypothesis that there is, best first."""
+    vocab = len(table(source, ()))
+    complete: list[Hypothesis] = []
+    pending: list[tuple[Ids, float]] = [((), 0.0)]
+    while pending:
+        prefix, log_prob = pending.pop()
+        answers = table(source, prefix)
+        for token in next_tokens(len(prefix), source, vocab, settings):
+            total = log_prob + answers[token]
+            if token == settings.eos:
+                score = normalise(total, len(prefix), settings.length_penalty)
+                complete.append(Hypothesis(list(prefix), total, score))
+            else:
+                pending.append(((*prefix, token), total))
+    return sorted(complete, key=lambda found: -found.score)
+
+
+@dataclass(frozen=True)
+class SlowBeam:
+    """What a beam search of one sentence finds that never stops early.
+
+    Attributes:
+        finished: all hypotheses that ended, best first.
+        widths: the number of open hypotheses before each step.
+        useful: the number of steps before no open hypothesis could become one of the n best any more.
+    """
+
+    finished: list[Hypothesis]
+    widths: list[int]
+    useful: int
+
+
+def slow_beam(table: Table, source: Ids, settings: SearchSettings) -> SlowBeam:
+    """The search as its module describes it, one sentence and one hypothesis at a time, to the very end."""
+    vocab, alpha, most = len(table(source, ())), settings.length_penalty, longest(source, settings)
+    open_ones: list[tuple[Ids, float]] = [((), 0.0)]
+    finished: list[Hypothesis] = []
+    widths: list[int] = []
+    useful = 0
+    for length in range(most + 1):
+        if not open_ones:
+            break
+        widths.append(len(open_ones))
+        goal = finished[settings.n_best - 1].score if len(finished) >= settings.n_best else -math.inf
+        if useful == length and normalise(open_ones[0][1], most, alpha) > goal:
+            useful = length + 1
+        candidates = [
+            (prefix, token, log_prob + table(source, prefix)[token])
+            for prefix, log_prob in open_ones
+            for token in next_tokens(length, source, vocab, settings)
+        ]
+        candidates.sort(key=lambda candidate: -candidate[2])
+        best = candidates[: settings.beam_size - len(finished)]
+        open_ones = [((*prefix, token), total) for prefix, token, total in best if token != settings.eos]
+        finished += [
+            Hypothesis(list(prefix), total, normalise(total, length, alpha))
+            for prefix, token, total in best
+            if token == settings.eos
+        ]
+        finished.sort(key=lambda found: -found.score)
+    return SlowBeam(finished, widths, useful)
+
+
+def assert_same_hypotheses(found: Sequence[Hypothesis], expected: Sequence[Hypothesis]) -> None:
+    """The same tokens in the same order, with the same numbers up to float32's rounding."""
+    assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert math.isclose(ours.log_prob, theirs.log_prob, rel_tol=1e-5, abs_tol=1e-5)
+        assert math.isclose(ours.score, theirs.score, rel_tol=1e-5, abs_tol=1e-5)

@@ -1,0 +1,55 @@
+"""Promise 6: perplexity is the true negative log-likelihood per target token, whatever the batching."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt import Translator, train
+from nmt.data.numbers import number_corpus
+from nmt.tokenizer import BOS, EOS
+from tests.training_runs import last_weights, tiny_recipe
+
+
+def reference_perplexity(translate: Translator, rows: list[dict[str, str]]) -> float:
+    """One sentence at a time, one token at a time, by the network's own step."""
+    total, tokens = 0.0, 0
+    for row in rows:
+        (source,) = translate.tokenizers.source.encode([row["de"]])
+        (target,) = translate.tokenizers.target.encode([row["en"]])
+        with torch.inference_mode():
+            state = translate.model.start(torch.tensor([[*source, EOS]]), torch.tensor([len(source) + 1]))
+            for previous, following in zip([BOS, *target], [*target, EOS], strict=True):
+                step = translate.model.step(torch.tensor([previous]), state)
+                total -= step.log_probs[0, following].item()
+                state = step.state
+                tokens += 1
+    return math.exp(total / tokens)
+
+
+def test_perplexity_is_the_likelihood_of_the_tokens_however_they_are_batched(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, training={"label_smoothing": 0.3}, search={"batch_size": 4})
+    run = train(recipe, run=tmp_path / "run")
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    translate = Translator.load(run)
+    validation, test = number_corpus("validation")[:25], number_corpus("test")[:15]
+    assert results["test"]["perplexity"] == pytest.approx(reference_perplexity(translate, test), rel=1e-5)
+    assert results["validation"]["perplexity"] == pytest.approx(reference_perplexity(translate, validation), rel=1e-5)
+    # What was shown during the training is the same measure: the checkpoint kept is the one with these words.
+    log = (run / "log.txt").read_text(encoding="utf-8")
+    assert f"perplexity {results['validation']['perplexity']:.3f}  BLEU" in log
+
+
+def test_accumulating_batches_is_one_large_batch(tmp_path: Path) -> None:
+    whole = {"batch_size": 200, "label_smoothing": 0.1}
+    trainer = {"max_epochs": 3, "gradient_clip_val": 0.5}
+    large = train(tiny_recipe(tmp_path, training=whole, trainer=trainer), run=tmp_path / "large")
+    accumulated = train(
+        tiny_recipe(tmp_path, training={**whole, "batch_size": 32}, trainer={**trainer, "accumulate_grad_batches": 7}),
+        run=tmp_path / "accumulated",
+    )
+    expected, found = last_weights(large), last_weights(accumulated)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,119 @@
+"""Promise 7: a resumed run is the uninterrupted run, bit for bit on CPU."""
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nmt import train
+from nmt.errors import UserError
+from nmt.training.interrupt import StopOnRequest
+from tests.training_runs import last_weights, nmt_command, run_nmt, tiny_recipe, weights_of
+
+RANDOM: dict[str, dict[str, Any]] = {
+    "data": {"subword_sampling": 0.3},
+    "model": {"dropout": 0.3},
+}
+SCHEDULES: list[dict[str, Any]] = [
+    {"type": "inverse_sqrt", "warmup_steps": 5},
+    {"type": "linear", "warmup_steps": 5},
+    {"type": "plateau", "factor": 0.5, "patience": 0},
+]
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    """Weights, optimizer, schedule, counters: the whole checkpoints but for paths and times."""
+    first, second = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (one, other))
+    for name in ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step"):
+        assert_equal(first[name], second[name], name)
+    assert first["nmt"]["plateau"] == second["nmt"]["plateau"]
+    assert first["nmt"]["progress"]["target_tokens"] == second["nmt"]["progress"]["target_tokens"]
+
+
+def assert_equal(one: Any, other: Any, where: str) -> None:
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_equal(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            assert_equal(*pair, f"{where}.{index}")
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps", "accumulate"),
+    [(SCHEDULES[0], 13, 1), (SCHEDULES[1], 10, 2), (SCHEDULES[2], 13, 1)],
+    ids=["mid-epoch", "mid-accumulation", "plateau"],
+)
+def test_a_run_stopped_in_the_middle_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: dict[str, Any], steps: int, accumulate: int
+) -> None:
+    recipe = tiny_recipe(
+        tmp_path,
+        **RANDOM,
+        training={"schedule": schedule, "patience": 9, "average": 2},
+        trainer={"max_epochs": 4, "accumulate_grad_batches": accumulate},
+    )
+    whole = train(recipe, run=tmp_path / "whole")
+    original = StopOnRequest.on_train_batch_end
+
+    def press_ctrl_c(self: StopOnRequest, trainer: Any, *rest: Any) -> None:
+        self.requested |= trainer.fit_loop.epoch_loop.total_batch_idx + 1 == steps
+        original(self, trainer, *rest)
+
+    monkeypatch.setattr(StopOnRequest, "on_train_batch_end", press_ctrl_c)
+    with pytest.raises(UserError, match=r"stopped after step \d+, saved; to go on: nmt train .* --resume"):
+        train(recipe, run=tmp_path / "stopped")
+    monkeypatch.setattr(StopOnRequest, "on_train_batch_end", original)
+    stopped = train(recipe, run=tmp_path / "stopped", resume=True)
+    assert_same_state(whole, stopped)
+    assert_equal(weights_of(whole), weights_of(stopped), "model")
+
+
+def test_a_run_that_ended_with_an_epoch_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    sections = {**RANDOM, "training": {"schedule": SCHEDULES[2], "patience": 9}}
+    whole = train(tiny_recipe(tmp_path, **sections, trainer={"max_epochs": 4}), run=tmp_path / "whole")
+    recipe = tiny_recipe(tmp_path, **sections, trainer={"max_epochs": 2})
+    resumed = train(recipe, run=tmp_path / "resumed")
+    assert not torch.equal(
+        last_weights(whole)["model.output.words.bias"], last_weights(resumed)["model.output.words.bias"]
+    )
+    (resumed / "results.json").unlink()
+    train(recipe, ["trainer.max_epochs=4"], run=resumed, resume=True)
+    assert_same_state(whole, resumed)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, trainer={"max_epochs": 500}, data={"test": None, "validation": "validation[:1]"})
+    process = subprocess.Popen(
+        nmt_command("train", recipe, "--run", tmp_path / "run"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    try:
+        for _ in range(600):
+            if (tmp_path / "run" / "checkpoints" / "last.ckpt").exists():
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    assert re.search(r"stopped after step \d+, saved; to go on: nmt train RECIPE --run \S+ --resume", errors)
+    ended = run_nmt("train", recipe, "trainer.max_epochs=1", "--run", tmp_path / "run", "--resume", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "run" / "results.json").exists()

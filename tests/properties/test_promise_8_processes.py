@@ -1,0 +1,35 @@
+"""Promise 8: N processes see each sentence once per epoch, take equal steps, and train like one process."""
+
+import json
+import re
+from pathlib import Path
+
+import torch
+
+from tests.training_runs import last_weights, run_nmt, tiny_recipe
+
+EPOCHS = 2
+
+
+def test_two_processes_train_like_one(tmp_path: Path) -> None:
+    # 199 pairs and 25 validation lines divide by no number of processes.
+    sections: dict[str, dict[str, object]] = {"data": {"train": "train[:199]"}, "trainer": {"max_epochs": EPOCHS}}
+    recipe = tiny_recipe(tmp_path, **sections)
+    one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
+    assert one.returncode == 0, one.stderr
+    two = run_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
+    assert two.returncode == 0, two.stderr
+
+    first, second = last_weights(tmp_path / "one"), last_weights(tmp_path / "two")
+    for name in first:
+        torch.testing.assert_close(second[name], first[name], rtol=1e-4, atol=1e-5)
+    results = [json.loads((tmp_path / run / "results.json").read_text(encoding="utf-8")) for run in ("one", "two")]
+    assert results[0]["train"]["steps"] == results[1]["train"]["steps"] == 7 * EPOCHS
+    # Each pair once per epoch: the same number of target tokens, counted over both processes.
+    states = [
+        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["nmt"] for run in ("one", "two")
+    ]
+    assert states[0]["progress"]["target_tokens"] == states[1]["progress"]["target_tokens"]
+    shown = [re.findall(r"validation: perplexity ([\d.]+)", output.stdout) for output in (one, two)]
+    assert len(shown[0]) == EPOCHS
+    assert shown[0] == shown[1]

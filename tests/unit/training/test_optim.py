@@ -1,0 +1,64 @@
+"""Optimizers and learning rates against closed formulas."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from nmt.recipe import TrainingOptions
+from nmt.training.optim import make_optimizer, make_scheduler
+
+
+def rates(schedule: dict[str, object], steps: int, total: int) -> list[float]:
+    options = TrainingOptions.model_validate({"learning_rate": 0.5, "optimizer": "sgd", "schedule": schedule})
+    optimizer = make_optimizer(options, [nn.Parameter(torch.zeros(1))])
+    scheduler = make_scheduler(options, optimizer, total)
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()  # type: ignore[call-arg]
+    return seen
+
+
+def test_constant_warms_up_and_stays() -> None:
+    assert rates({"type": "constant", "warmup_steps": 4}, 6, 6) == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
+    assert rates({"type": "constant"}, 3, 3) == [0.5, 0.5, 0.5]
+
+
+def test_inverse_sqrt_peaks_at_the_end_of_the_warm_up() -> None:
+    expected = [0.5 * min((step + 1) / 4, math.sqrt(4 / (step + 1))) for step in range(20)]
+    assert rates({"type": "inverse_sqrt", "warmup_steps": 4}, 20, 20) == pytest.approx(expected)
+
+
+def test_linear_falls_to_nothing_at_the_last_step() -> None:
+    seen = rates({"type": "linear", "warmup_steps": 2}, 12, 10)
+    assert seen[:3] == pytest.approx([0.25, 0.5, 0.5])
+    assert seen[3:10] == pytest.approx([0.5 * (10 - step) / 8 for step in range(3, 10)])
+    assert seen[10:] == [0.0, 0.0]  # never below zero, even if the training goes on
+
+
+@pytest.mark.parametrize(("monitor", "scores"), [("perplexity", [5.0, 6.0, 7.0]), ("bleu", [30.0, 29.0, 28.0])])
+def test_plateau_lowers_the_rate_when_the_monitored_score_gets_worse(monitor: str, scores: list[float]) -> None:
+    options = TrainingOptions.model_validate(
+        {"learning_rate": 0.5, "monitor": monitor, "schedule": {"type": "plateau", "factor": 0.1, "patience": 1}}
+    )
+    optimizer = make_optimizer(options, [nn.Parameter(torch.zeros(1))])
+    scheduler = make_scheduler(options, optimizer, 10)
+    seen = []
+    for score in scores:
+        scheduler.step(score)  # type: ignore[arg-type]
+        seen.append(optimizer.param_groups[0]["lr"])
+    assert seen == pytest.approx([0.5, 0.5, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+)
+def test_every_optimizer_gets_rate_and_decay(name: str, kind: type[torch.optim.Optimizer]) -> None:
+    options = TrainingOptions.model_validate({"optimizer": name, "learning_rate": 0.25, "weight_decay": 0.125})
+    optimizer = make_optimizer(options, [nn.Parameter(torch.zeros(1))])
+    assert type(optimizer) is kind
+    assert optimizer.param_groups[0]["lr"] == 0.25
+    assert optimizer.param_groups[0]["weight_decay"] == 0.125

@@ -1,0 +1,174 @@
+"""A training from recipe to result, in this process."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt import Translator, load_recipe, train
+from nmt.bundle import load_bundle
+from nmt.errors import UserError
+from nmt.training.run import average_weights
+from nmt.training.task import TranslationTask
+from tests.training_runs import tiny_recipe, weights_of
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with averaging, sampling, dropout and every kind of smoothing."""
+    folder = tmp_path_factory.mktemp("finished")
+    recipe = tiny_recipe(
+        folder,
+        data={"subword_sampling": 0.3},
+        model={"dropout": 0.2, "tie_output": True, "share_embeddings": True},
+        training={"label_smoothing": 0.1, "average": 2, "monitor": "perplexity", "patience": 3},
+    )
+    return train(recipe, ["trainer.max_epochs=3"], run=folder / "run")
+
+
+def test_the_folder_holds_all_that_a_person_looks_for(finished: Path) -> None:
+    names = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
+    assert {
+        "recipe.yaml",
+        "log.txt",
+        "results.json",
+        "checkpoints/last.ckpt",
+        "model/model.safetensors",
+        "model/recipe.yaml",
+        "model/source.model",
+        "hypotheses/test.beam.txt",
+        "hypotheses/test.greedy.txt",
+        "hypotheses/test.beam.pieces.txt",
+        "hypotheses/test.reference.txt",
+        "attention/test-1.png",
+    } <= names
+    assert any(name.startswith("tensorboard/events") for name in names)
+    assert load_recipe(finished / "recipe.yaml").recipe.trainer.max_epochs == 3
+    assert len(list((finished / "checkpoints").glob("epoch*.ckpt"))) == 2
+
+
+def test_results_hold_scores_speed_hashes_and_versions(finished: Path) -> None:
+    results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    for search in ("beam", "greedy"):
+        assert {"bleu", "chrf", "ter", "exact_match", "signatures"} <= results["test"][search].keys()
+        assert "tok:13a" in results["test"][search]["signatures"]["bleu"]
+    assert results["test"]["perplexity"] > 1
+    assert results["train"]["epochs"] == 3
+    assert results["train"]["seconds"] > 0
+    assert results["train"]["target_tokens_per_second"] > 0
+    assert results["hashes"].keys() == {"training_text", "tokenizers"}
+    assert results["versions"]["torch"] == torch.__version__
+
+
+def test_the_model_is_the_mean_of_the_best_checkpoints(finished: Path) -> None:
+    checkpoints = sorted((finished / "checkpoints").glob("epoch*.ckpt"))
+    states = [torch.load(path, weights_only=True)["state_dict"] for path in checkpoints]
+    for name, value in weights_of(finished).items():
+        expected = (states[0][f"model.{name}"] + states[1][f"model.{name}"]) / 2
+        torch.testing.assert_close(value, expected)
+    averaged = average_weights(checkpoints)
+    torch.testing.assert_close(averaged["decoder.combine.weight"], weights_of(finished)["decoder.combine.weight"])
+
+
+def test_the_run_translates_through_the_python_interface(finished: Path) -> None:
+    translate = Translator.load(finished)
+    hypotheses = (finished / "hypotheses" / "test.beam.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    sources = _test_sources()
+    assert translate(sources) == hypotheses
+    assert translate(sources[0]) == hypotheses[0]
+    assert load_bundle(finished).recipe == load_recipe(finished / "recipe.yaml").recipe
+
+
+def _test_sources() -> list[str]:
+    from nmt.data.numbers import number_corpus
+
+    return [row["de"] for row in number_corpus("test")[:15]]
+
+
+def test_a_folder_with_a_run_is_not_overwritten(finished: Path) -> None:
+    with pytest.raises(UserError, match=r"here is a run already; add --resume"):
+        train(tiny_recipe(finished.parent), run=finished)
+
+
+def test_a_finished_run_is_not_resumed(finished: Path) -> None:
+    with pytest.raises(UserError, match="this run has finished"):
+        train(tiny_recipe(finished.parent), run=finished, resume=True)
+
+
+def test_resuming_needs_a_checkpoint_and_the_same_recipe(tmp_path: Path, finished: Path) -> None:
+    with pytest.raises(UserError, match="no checkpoint to resume from"):
+        train(tiny_recipe(tmp_path), run=tmp_path / "nothing", resume=True)
+    unfinished = tmp_path / "unfinished"
+    (unfinished / "checkpoints").mkdir(parents=True)
+    (unfinished / "checkpoints" / "last.ckpt").touch()
+    (unfinished / "recipe.yaml").write_bytes((finished / "recipe.yaml").read_bytes())
+    with pytest.raises(UserError, match=r"model.hidden_size is 48 in the recipe, but the run was started with 24"):
+        train(
+            finished / "recipe.yaml",
+            ["model.hidden_size=48", "trainer.max_epochs=9"],
+            run=unfinished,
+            resume=True,
+        )
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TranslationTask.training_step
+
+    def poisoned(self: TranslationTask, batch: object, batch_idx: int) -> torch.Tensor:
+        if self.trainer.current_epoch == 1 and batch_idx == 2:
+            with torch.no_grad():
+                self.model.tgt_embedding.weight.fill_(math.nan)
+        return original(self, batch, batch_idx)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TranslationTask, "training_step", poisoned)
+    with pytest.raises(UserError, match=r"the loss is nan at step 10, epoch 2, in a batch of 32 sentences") as error:
+        train(tiny_recipe(tmp_path), run=tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert str(last) in str(error.value)
+    state = torch.load(last, weights_only=True)
+    assert state["global_step"] == 7
+    assert all(value.isfinite().all() for value in state["state_dict"].values())
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_out_of_memory_names_the_batch_and_the_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate too much")
+
+    monkeypatch.setattr("nmt.training.task.sequence_loss", exhausted)
+    message = r"out of memory with a batch of 32 sentences, source \d+ and target \d+ pieces; lower training.batch_size"
+    with pytest.raises(UserError, match=message):
+        train(tiny_recipe(tmp_path), run=tmp_path / "run")
+
+
+def test_a_corpus_without_a_usable_pair_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the training split has no usable pair"):
+        train(tiny_recipe(tmp_path, data={"max_length": 1}), run=tmp_path / "run")
+
+
+def test_training_pairs_left_out_are_counted(tmp_path: Path) -> None:
+    lines = ["ein Hund", "", "eine Katze", "ein langer Satz " * 30, "ein Haus"] * 8
+    (tmp_path / "a.de").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    (tmp_path / "a.en").write_text("".join((line or "x") + "\n" for line in lines), encoding="utf-8")
+    recipe = tiny_recipe(
+        tmp_path,
+        data={
+            "path": [str(tmp_path / "a.de"), str(tmp_path / "a.en")],
+            "train": "train",
+            "validation": "train[:5]",
+            "test": None,
+            "max_length": 30,
+        },
+        tokenizer={"type": "char"},
+        trainer={"max_epochs": 1},
+    )
+    run = train(recipe, run=tmp_path / "run")
+    log = (run / "log.txt").read_text(encoding="utf-8")
+    assert "left out 8 blank and 8 of more than 30 pieces; validation: 5 pairs" in log
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert "test" not in results
+    assert len((run / "hypotheses" / "validation.beam.txt").read_text(encoding="utf-8").split("\n")) == 6
