@@ -21,7 +21,7 @@ _BLOCK_LINES = 4096  # lines translated together at the most
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0, or 2 after a one-line message about what is wrong."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     try:
         options.run_command(options)
     except UserError as error:
@@ -33,6 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; overrides of a recipe may stand before and after the options."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    takes_overrides = hasattr(options, "overrides")
+    unknown = [word for word in rest if word.startswith("-") or not takes_overrides]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if takes_overrides:
+        options.overrides += rest
+    return options
 
 
 class _Parser(argparse.ArgumentParser):
@@ -188,10 +201,15 @@ def _translate(options: argparse.Namespace) -> None:
         if options.format == "jsonl":
             output = _json_line(translator, line, found, options.alignments)
         else:
-            scores = options.scores
-            output = "\n".join(f"{best.score:.4f}\t{best.text}" if scores else best.text for best in found)
+            output = _text_lines(found, options.n_best, options.scores)
         sys.stdout.buffer.write(output.encode("utf-8", "replace") + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _text_lines(found: "Sequence[Translation]", n_best: int, scores: bool) -> str:
+    """Exactly `n_best` lines, so that line i belongs to source line i // n_best; empty where there are no more."""
+    lines = [f"{best.score:.4f}\t{best.text}" if scores else best.text for best in found]
+    return "\n".join(lines + ["-inf\t" if scores else ""] * (n_best - len(lines)))
 
 
 def _json_line(translator: "Translator", line: str, found: "Sequence[Translation]", alignments: bool) -> str:
@@ -229,6 +247,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     translator = _load(options)
     if options.source is not None:
         title = options.source.name
+        _check_equal_length(options.source, options.reference)
         sources, references = list(read_lines(options.source)), list(read_lines(options.reference))
     else:
         from nmt.data.corpus import load_split
@@ -247,16 +266,22 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _score(options: argparse.Namespace) -> None:
     from nmt.evaluation import perplexity
-    from nmt.text import count_lines, read_lines
+    from nmt.text import read_lines
 
-    sizes = [count_lines(path) for path in (options.source, options.target)]
-    if sizes[0] != sizes[1]:
-        raise UserError(f"{options.source} has {sizes[0]} lines, but {options.target} has {sizes[1]}")
+    _check_equal_length(options.source, options.target)
     translator = _load(options)
     scored = translator.score(list(read_lines(options.source)), list(read_lines(options.target)))
     for log_prob, _ in scored:
         print(f"{log_prob:.4f}")
     print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
+
+
+def _check_equal_length(one: Path, other: Path) -> None:
+    from nmt.text import count_lines
+
+    sizes = [count_lines(path) for path in (one, other)]
+    if sizes[0] != sizes[1]:
+        raise UserError(f"{one} has {sizes[0]} lines, but {other} has {sizes[1]}")
 
 
 def _recipe_show(options: argparse.Namespace) -> None:

@@ -252,11 +252,11 @@ class TrainerOptions(Section):
     devices: int | str | list[int] = "auto"
     num_nodes: Positive = 1
     strategy: Literal["auto", "ddp"] = "auto"
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     """auto: bf16-mixed on a GPU that has it, else 32-true."""
     max_epochs: Positive | None = 10
     max_steps: Annotated[int, Field(ge=-1)] = -1
-    max_time: str | None = None
+    max_time: Annotated[str, Field(pattern=r"^\d{2}:\d{2}:\d{2}:\d{2}$")] | None = None
     """Stop after this time, DD:HH:MM:SS."""
     val_check_interval: Positive | Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     check_val_every_n_epoch: Positive | None = 1
@@ -264,6 +264,12 @@ class TrainerOptions(Section):
     gradient_clip_val: NonNegativeFloat | None = 1.0
     deterministic: bool = False
     log_every_n_steps: Positive = 50
+
+    @model_validator(mode="after")
+    def _ends(self) -> "TrainerOptions":
+        if self.max_epochs is None and self.max_steps == -1:
+            raise ValueError("give max_epochs or max_steps, or the training never ends")
+        return self
 
 
 class SearchOptions(Section):

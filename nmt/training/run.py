@@ -1,39 +1,35 @@
 """A training from recipe to result: load, fit, test, write."""
 
-import json
 import logging
 import os
-import platform
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
-from nmt.bundle import MODEL_FOLDER, Bundle, read_tokenizers, save_bundle, write_tokenizers
+from nmt.bundle import read_tokenizers, write_tokenizers
 from nmt.data.corpus import load_split, text_hash
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
 from nmt.errors import UserError
-from nmt.evaluation import Evaluation, evaluate_translator
 from nmt.model.build import build_model
-from nmt.plots import draw_alignment
 from nmt.recipe import LoadedRecipe, Recipe, dump_recipe, load_recipe
 from nmt.runs import RUN_VARIABLE, new_run, unfinished_run
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
-from nmt.training.console import Console, RunLog, duration
+from nmt.training.console import Console, RunLog
+from nmt.training.finish import finish
 from nmt.training.interrupt import Interrupted, StopOnRequest
 from nmt.training.task import NonFiniteLoss, TranslationTask
-from nmt.translator import Translator
 
 _CHANGEABLE = ("trainer", "search", "evaluation")  # sections that may differ when a run is resumed
 
@@ -45,7 +41,6 @@ class _Corpora:
     tokenizers: TokenizerPair
     training: EncodedCorpus
     validation: EncodedCorpus
-    training_hash: str
 
 
 def train(
@@ -69,8 +64,15 @@ def train(
     """
     loaded = load_recipe(recipe, overrides)
     folder = _claim_folder(loaded, Path(run) if run else None, resume)
-    first = int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
-    log = RunLog(folder / "log.txt" if first else None)
+    try:
+        _train(loaded, folder, resume)
+    finally:
+        os.environ.pop(RUN_VARIABLE, None)
+    return folder
+
+
+def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
+    log = RunLog(folder / "log.txt" if getattr(rank_zero_only, "rank", 0) == 0 else None)
     _calm_lightning()
     log.say(f"run {folder}")
     corpora = _prepare(loaded, folder, resume, log.say)
@@ -84,8 +86,7 @@ def train(
     data = TranslationData(loaded.recipe, tokenizers, corpora.training, corpora.validation)
     _fit(trainer, task, data, folder, resume)
     if trainer.is_global_zero:
-        _finish(loaded.recipe, folder, trainer, task, corpora, log)
-    return folder
+        finish(trainer, task, tokenizers, folder, log)
 
 
 def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
@@ -112,17 +113,20 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
     ]
     if recipe.training.patience is not None:
         callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=mode))
-    return pl.Trainer(
-        **options,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
-        default_root_dir=folder,
-        use_distributed_sampler=False,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    try:
+        return pl.Trainer(
+            **options,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+            default_root_dir=folder,
+            use_distributed_sampler=False,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, TypeError, ValueError) as error:  # no such device or precision
+        raise UserError(f"trainer: {_first_line(error)}") from None
 
 
 def _claim_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path:
@@ -165,12 +169,11 @@ def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[st
     training, validation = (load_split(recipe.data, name) for name in (recipe.data.train, recipe.data.validation))
     if recipe.data.test is not None:
         load_split(recipe.data, recipe.data.test)  # a test set that is missing is better noticed before training
-    digest = text_hash(training)
     kept = folder / "tokenizers"
     if resume:
         tokenizers = read_tokenizers(kept)
     else:
-        tokenizers = prepare_tokenizers(loaded, training, digest, say)
+        tokenizers = prepare_tokenizers(loaded, training, text_hash(training), say)
         kept.mkdir(exist_ok=True)
         write_tokenizers(tokenizers, kept)
     encoded = encode_corpus(training, tokenizers, recipe.data.workers)
@@ -184,7 +187,7 @@ def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[st
     for name, corpus in (("training", usable), ("validation", checked)):
         if len(corpus) == 0:
             raise UserError(f"data: the {name} split has no usable pair")
-    return _Corpora(tokenizers, usable, checked, digest)
+    return _Corpora(tokenizers, usable, checked)
 
 
 def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, folder: Path, resume: bool) -> None:
@@ -198,6 +201,10 @@ def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, fold
     except NonFiniteLoss as error:
         kept = f"the last good checkpoint is {last}" if last.exists() else "there was no checkpoint yet"
         raise UserError(f"{error}; {kept}; lower training.learning_rate or trainer.gradient_clip_val") from None
+    except (MisconfigurationException, ValueError) as error:
+        if isinstance(error, ValueError) and "val_check_interval" not in str(error):
+            raise
+        raise UserError(f"trainer: {_first_line(error)}") from None
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise UserError(
@@ -206,81 +213,8 @@ def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, fold
         raise
 
 
-def _finish(
-    recipe: Recipe, folder: Path, trainer: pl.Trainer, task: TranslationTask, corpora: _Corpora, log: RunLog
-) -> None:
-    """Averages, writes the bundle, tests it, and writes the results."""
-    checkpoint = trainer.checkpoint_callback
-    assert isinstance(checkpoint, ModelCheckpoint)
-    best = sorted(checkpoint.best_k_models, key=lambda path: float(checkpoint.best_k_models[path]))
-    task.model.load_state_dict(average_weights([Path(path) for path in best]))
-    names = ", ".join(Path(path).stem for path in sorted(best))
-    log.say(f"trained {duration(task.progress.seconds)}; the model is {'the mean of ' * (len(best) > 1)}{names}")
-    bundle = Bundle(task.model.cpu().eval(), recipe, corpora.tokenizers)
-    save_bundle(bundle, folder / MODEL_FOLDER)
-    translator = Translator.load(folder / MODEL_FOLDER)
-    results: dict[str, Any] = {
-        "train": {
-            "seconds": task.progress.seconds,
-            "epochs": trainer.current_epoch,
-            "steps": trainer.global_step,
-            "target_tokens_per_second": task.progress.target_tokens / max(task.progress.training_seconds, 1e-9),
-            "checkpoints": [Path(path).stem for path in sorted(best)],
-        },
-        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-        "validation": _test(translator, recipe, recipe.data.validation, folder, "validation", log).as_dict(),
-        "hashes": {"training_text": corpora.training_hash, "tokenizers": corpora.tokenizers.fingerprint},
-        "versions": _versions(),
-    }
-    if recipe.data.test is not None:
-        evaluation = _test(translator, recipe, recipe.data.test, folder, "test", log)
-        results["test"] = evaluation.as_dict()
-    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    log.say(f"to translate: nmt translate --model {folder} < input.txt")
-
-
-def average_weights(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """The mean of the networks in some checkpoints; nothing in the files is executed."""
-    states = [torch.load(path, map_location="cpu", weights_only=True)["state_dict"] for path in checkpoints]
-    return {
-        name.removeprefix("model."): torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]
-    }
-
-
-def _test(translator: Translator, recipe: Recipe, split: str, folder: Path, name: str, log: RunLog) -> Evaluation:
-    """Evaluates a split, and writes hypotheses and references as text."""
-    dataset = load_split(recipe.data, split)
-    sources, references = ([text or "" for text in dataset[side]] for side in ("source", "target"))
-    evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
-    log.say()
-    log.say(evaluation.table(name))
-    hypotheses = folder / "hypotheses"
-    write_lines(hypotheses / f"{name}.reference.txt", [" ".join(text.splitlines()) for text in references])
-    for search, result in (("greedy", evaluation.greedy), ("beam", evaluation.beam)):
-        write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
-        pieces = (translator.tokenizers.target.pieces(found.ids) for found in result.translations)
-        write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
-    if name == "test":
-        _draw(translator, sources, evaluation, recipe.evaluation.samples, folder)
-    return evaluation
-
-
-def _draw(translator: Translator, sources: Sequence[str], evaluation: Evaluation, samples: int, folder: Path) -> None:
-    """Attention heat maps of the first test sentences."""
-    for index in range(min(samples, len(sources))):
-        alignment = translator.align(sources[index], evaluation.beam.translations[index])
-        if alignment is not None:
-            draw_alignment(alignment, folder / "attention" / f"test-{index + 1}.png")
-
-
-def write_lines(path: Path, lines: Sequence[str]) -> None:
-    """Writes lines to a text file, whole or not at all."""
-    write_text(path, "".join(line + "\n" for line in lines))
-
-
-def _versions() -> dict[str, str]:
-    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacrebleu", "datasets")
-    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _calm_lightning() -> None:

@@ -114,6 +114,16 @@ class TranslationTask(pl.LightningModule):
         self.log("train/loss", self.last_loss, rank_zero_only=True)
         self.log("train/learning_rate", optimizer.param_groups[0]["lr"], rank_zero_only=True)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips the norm of the mean gradient; by torch's own function, for Lightning refuses fused optimizers."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Counts the time of the step."""
         self._tick(training=True)

@@ -10,7 +10,7 @@ import torch
 from nmt import Translator, load_recipe, train
 from nmt.bundle import load_bundle
 from nmt.errors import UserError
-from nmt.training.run import average_weights
+from nmt.training.finish import average_weights
 from nmt.training.task import TranslationTask
 from tests.training_runs import tiny_recipe, weights_of
 
@@ -58,7 +58,7 @@ def test_results_hold_scores_speed_hashes_and_versions(finished: Path) -> None:
     assert results["train"]["epochs"] == 3
     assert results["train"]["seconds"] > 0
     assert results["train"]["target_tokens_per_second"] > 0
-    assert results["hashes"].keys() == {"training_text", "tokenizers"}
+    assert results["hashes"].keys() == {"train", "validation", "test", "tokenizers"}
     assert results["versions"]["torch"] == torch.__version__
 
 
@@ -172,3 +172,36 @@ def test_training_pairs_left_out_are_counted(tmp_path: Path) -> None:
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     assert "test" not in results
     assert len((run / "hypotheses" / "validation.beam.txt").read_text(encoding="utf-8").split("\n")) == 6
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.val_check_interval=1000", r"trainer: `val_check_interval` \(1000\) must be less than"),
+        ("trainer.devices=[7]", "trainer: "),
+        ("trainer.accelerator=mps", "trainer: "),
+        ("data.train=tran", "tran"),
+    ],
+)
+def test_what_only_the_machine_or_the_data_can_tell_is_one_line(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        train(tiny_recipe(tmp_path), [override], run=tmp_path / "run")
+    assert "\n" not in str(error.value)
+
+
+def test_a_training_shorter_than_the_first_validation_keeps_its_last_weights(tmp_path: Path) -> None:
+    run = train(tiny_recipe(tmp_path), ["trainer.max_steps=3"], run=tmp_path / "run")
+    assert "the last weights, for there was no validation" in (run / "log.txt").read_text(encoding="utf-8")
+    assert json.loads((run / "results.json").read_text(encoding="utf-8"))["train"]["steps"] == 3
+
+
+def test_bfloat16_trains_like_float32_but_for_rounding(tmp_path: Path) -> None:
+    perplexities = []
+    for precision in ("32-true", "bf16-mixed"):
+        run = train(tiny_recipe(tmp_path), [f"trainer.precision={precision}"], run=tmp_path / precision)
+        results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+        perplexities.append(results["validation"]["perplexity"])
+        weights = weights_of(run)
+        assert all(weight.dtype == torch.float32 for weight in weights.values())
+    assert perplexities[0] == pytest.approx(perplexities[1], rel=0.01)
+    assert perplexities[0] != perplexities[1]

@@ -1,0 +1,125 @@
+"""What follows a training: choose the weights, write the bundle, test it, write the results."""
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from nmt.bundle import MODEL_FOLDER, Bundle, save_bundle
+from nmt.data.corpus import load_split, text_hash
+from nmt.evaluation import Evaluation, evaluate_translator
+from nmt.plots import draw_alignment
+from nmt.recipe import Recipe
+from nmt.text import write_text
+from nmt.tokenizer import TokenizerPair
+from nmt.training.console import RunLog, duration
+from nmt.training.task import TranslationTask
+from nmt.translator import Translator
+
+
+def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair, folder: Path, log: RunLog) -> None:
+    """Writes the bundle, translations of the validation and test sets, heat maps and, last, `results.json`.
+
+    Args:
+        trainer: after its `fit`.
+        task: what it trained; the network's weights are replaced by those chosen.
+        tokenizers: of the run.
+        folder: of the run.
+        log: where scores are shown.
+    """
+    recipe = task.recipe
+    best = _choose_weights(trainer, task)
+    log.say(f"trained {duration(task.progress.seconds)}; the model: {_describe(best)}")
+    save_bundle(Bundle(task.model.cpu().eval(), recipe, tokenizers), folder / MODEL_FOLDER)
+    translator = Translator.load(folder / MODEL_FOLDER)
+    splits = {"validation": recipe.data.validation, "test": recipe.data.test}
+    tested = {
+        name: _test(translator, recipe, split, name, folder, log).as_dict()
+        for name, split in splits.items()
+        if split is not None
+    }
+    texts = {"train": recipe.data.train, **splits}
+    results: dict[str, Any] = {
+        **tested,
+        "train": {
+            "seconds": task.progress.seconds,
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "target_tokens_per_second": task.progress.target_tokens / max(task.progress.training_seconds, 1e-9),
+            "checkpoints": [path.stem for path in best],
+        },
+        "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
+        "hashes": {
+            **{name: text_hash(load_split(recipe.data, split)) for name, split in texts.items() if split is not None},
+            "tokenizers": tokenizers.fingerprint,
+        },
+        "versions": _versions(),
+    }
+    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    log.say(f"to translate: nmt translate --model {folder} < input.txt")
+
+
+def average_weights(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The mean of the networks in some checkpoints; nothing in the files is executed."""
+    states = [torch.load(path, map_location="cpu", weights_only=True)["state_dict"] for path in checkpoints]
+    return {
+        name.removeprefix("model."): torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]
+    }
+
+
+def _choose_weights(trainer: pl.Trainer, task: TranslationTask) -> list[Path]:
+    """Takes the mean of the best checkpoints; a training too short for a validation keeps its last weights."""
+    checkpoint = trainer.checkpoint_callback
+    assert isinstance(checkpoint, ModelCheckpoint)
+    best = sorted(Path(path) for path in checkpoint.best_k_models)
+    if best:
+        task.model.load_state_dict(average_weights(best))
+    return best
+
+
+def _describe(best: Sequence[Path]) -> str:
+    names = ", ".join(path.stem for path in best)
+    if len(best) > 1:
+        return f"the mean of the best checkpoints {names}"
+    return f"the best checkpoint, {names}" if best else "the last weights, for there was no validation"
+
+
+def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder: Path, log: RunLog) -> Evaluation:
+    """Evaluates a split, and writes translations and references as text."""
+    dataset = load_split(recipe.data, split)
+    sources, references = ([text or "" for text in dataset[side]] for side in ("source", "target"))
+    evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
+    log.say()
+    log.say(evaluation.table(name))
+    hypotheses = folder / "hypotheses"
+    _write_lines(hypotheses / f"{name}.reference.txt", [" ".join(text.splitlines()) for text in references])
+    for search, result in (("greedy", evaluation.greedy), ("beam", evaluation.beam)):
+        _write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
+        pieces = (translator.tokenizers.target.pieces(found.ids) for found in result.translations)
+        _write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
+    if name == "test":
+        _draw(translator, sources, evaluation, recipe.evaluation.samples, folder)
+    return evaluation
+
+
+def _draw(translator: Translator, sources: Sequence[str], evaluation: Evaluation, samples: int, folder: Path) -> None:
+    """Attention heat maps of the first test sentences."""
+    for index in range(min(samples, len(sources))):
+        alignment = translator.align(sources[index], evaluation.beam.translations[index])
+        if alignment is not None:
+            draw_alignment(alignment, folder / "attention" / f"test-{index + 1}.png")
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def _versions() -> dict[str, str]:
+    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacrebleu", "datasets")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -1,0 +1,103 @@
+"""`nmt evaluate` and `nmt score` on a small trained model, through the real command."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from nmt import train
+from nmt.data.numbers import number_corpus
+from tests.training_runs import run_nmt, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    return train(tiny_recipe(folder), run=folder / "runs" / "tiny" / "one")
+
+
+@pytest.fixture(scope="module")
+def files(run: Path) -> tuple[Path, Path]:
+    rows = number_corpus("test")[:15]
+    source, reference = run.parents[2] / "test.de", run.parents[2] / "test.en"
+    source.write_text("".join(row["de"] + "\n" for row in rows), encoding="utf-8")
+    reference.write_text("".join(row["en"] + "\n" for row in rows), encoding="utf-8")
+    return source, reference
+
+
+def test_the_newest_finished_run_is_evaluated_on_its_test_split(run: Path) -> None:
+    done = run_nmt("evaluate", "--json", cwd=run.parents[2])
+    assert done.returncode == 0, done.stderr
+    assert "using runs/tiny/one, the newest finished run" in done.stderr
+    trained = json.loads((run / "results.json").read_text(encoding="utf-8"))["test"]
+    found = json.loads(done.stdout)
+    assert found["beam"] == trained["beam"]
+    assert found["greedy"] == trained["greedy"]
+    assert found["perplexity"] == pytest.approx(trained["perplexity"])
+
+
+def test_two_files_give_the_same_as_the_split_they_hold(run: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    source, reference = files
+    output = tmp_path / "out" / "hypotheses.txt"
+    done = run_nmt(
+        "evaluate", "--model", run, "--source", source, "--reference", reference, "--output", output, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == (run / "hypotheses" / "test.beam.txt").read_bytes()
+    trained = json.loads((run / "results.json").read_text(encoding="utf-8"))["test"]
+    assert f"{trained['beam']['bleu']:.2f}" in done.stdout
+    assert trained["beam"]["signatures"]["bleu"] in done.stdout
+
+
+def test_a_part_of_another_split_and_another_beam(run: Path, tmp_path: Path) -> None:
+    options = ["--split", "validation[:7]", "--beam", "2", "--length-penalty", "0", "--json"]
+    done = run_nmt("evaluate", "--model", run / "model", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["beam"]["beam_size"] == 2
+    assert sum(span["lines"] for span in found["bleu_by_source_length"].values()) == 7
+
+
+def test_scores_of_given_translations_make_up_the_perplexity(
+    run: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = run_nmt("score", "--model", run, "--source", files[0], "--target", files[1], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = [float(line) for line in done.stdout.split()]
+    assert len(scores) == 15
+    assert all(score < 0 and math.isfinite(score) for score in scores)
+    trained = json.loads((run / "results.json").read_text(encoding="utf-8"))["test"]
+    assert f"perplexity {trained['perplexity']:.4f} per target piece, 15 lines" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--source", "a"], "give --source and --reference together"),
+        (["--source", "a", "--reference", "b", "--split", "test"], "leave out --split and --data"),
+        (["--source", "missing.de", "--reference", "missing.en"], "missing.de: No such file or directory"),
+        (["--split", "tset"], "tset"),
+        (["--model", "nowhere"], "nowhere: no model here"),
+        (["--device", "tpu9"], "--device tpu9"),
+        (["--beam", "0"], "0 is less than 1"),
+    ],
+)
+def test_mistakes_are_one_line(run: Path, tmp_path: Path, options: list[str], message: str) -> None:
+    model = [] if "--model" in options else ["--model", str(run)]
+    done = run_nmt("evaluate", *model, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+
+
+def test_files_of_different_length_give_both_counts(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("eins\nzwei\n", encoding="utf-8")
+    (tmp_path / "b").write_text("one\n", encoding="utf-8")
+    done = run_nmt("score", "--model", run, "--source", "a", "--target", "b", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "nmt: a has 2 lines, but b has 1\n"
+    done = run_nmt("evaluate", "--model", run, "--source", "a", "--reference", "b", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "nmt: a has 2 lines, but b has 1\n"
