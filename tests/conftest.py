@@ -1,12 +1,15 @@
 """Settings of the whole test suite."""
 
+import os
+
 import torch
 from hypothesis import settings
 
 # One thread is the fastest for tiny tensors, and leaves the other cores to whoever else works on the machine.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests run
 
 # The same examples in every run, so that a change is judged by the same tests as the one before it; an example that
 # is slow on a busy machine is no failure.
-settings.register_profile("nmt", derandomize=True, deadline=None)
+settings.register_profile("nmt", derandomize=True, deadline=None, database=None)
 settings.load_profile("nmt")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from nmt.data.batch import make_batch
 from nmt.model.build import build_model
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import (
@@ -22,6 +24,7 @@ from nmt.recipe import (
     NoAttention,
 )
 from nmt.search.types import Hypothesis, ModelStep, SearchSettings
+from nmt.training.loss import sequence_loss
 
 Array = npt.NDArray[np.float64]
 Ids = tuple[int, ...]
@@ -54,6 +57,36 @@ def tiny_model(attention: str, vocab: int = 9, **options: Any) -> Seq2Seq:
     """A network with weights by formula, in evaluation mode."""
     sizes: dict[str, Any] = {"embedding_size": 5, "hidden_size": 6, "dropout": 0.0}
     return fill(build_model(ModelOptions(attention=ATTENTIONS[attention], **sizes | options), vocab, vocab)).eval()
+
+
+SENTENCES: list[Ids] = [
+    (4,),
+    (5, 6, 7, 8, 4, 5),
+    (8, 8, 4),
+    (7, 5, 6, 4, 5, 8, 6, 7, 4),
+    (6, 4),
+    (5,),
+    (4, 6, 8, 5),
+    (7, 7),
+]
+
+
+@cache
+def practised_model(attention: str, layers: int = 1) -> Seq2Seq:
+    """A network that has begun to learn to write the sentences above backwards; not to be changed.
+
+    So its translations differ from sentence to sentence in words and length, and it is not sure of them. With made-up
+    weights it would repeat one word for ever.
+    """
+    model = tiny_model(attention, hidden_size=8, layers=layers)
+    batch = make_batch(SENTENCES, [sentence[::-1] for sentence in SENTENCES])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = sequence_loss(model, batch)
+        torch.autograd.backward(loss.objective / loss.tokens)
+        optimizer.step()
+    return model.requires_grad_(False)
 
 
 def numpy_of(tensor: Tensor) -> Array:
@@ -89,8 +122,15 @@ def normalised(logits: Sequence[float]) -> list[float]:
     return torch.tensor(logits, dtype=torch.float64).log_softmax(dim=0).float().tolist()
 
 
-def hashed_table(salt: int, vocab: int, sharpness: float) -> Table:
-    """A table of which every entry depends on the source, the whole prefix and the token, without any pattern."""
+def hashed_table(salt: int, vocab: int, sharpness: float, ending: float = 0.0) -> Table:
+    """A table of which every entry depends on the source, the whole prefix and the token, without any pattern.
+
+    Args:
+        salt: each gives another table.
+        vocab: number of tokens.
+        sharpness: the range of the logits.
+        ending: what is added to the logit of token 1, the end.
+    """
     known: dict[tuple[Ids, Ids], list[float]] = {}
 
     def log_probs(source: Ids, prefix: Ids) -> list[float]:
@@ -98,7 +138,9 @@ def hashed_table(salt: int, vocab: int, sharpness: float) -> Table:
             state = _mix(salt)
             for token in (*source, -1, *prefix):
                 state = _mix(state ^ _mix(token + 7))
-            known[source, prefix] = normalised([sharpness * _mix(state + token) / 2**64 for token in range(vocab)])
+            logits = [sharpness * _mix(state + token) / 2**64 for token in range(vocab)]
+            logits[1] += ending
+            known[source, prefix] = normalised(logits)
         return known[source, prefix]
 
     return log_probs
@@ -133,7 +175,7 @@ class TableModel:
 
     Attributes:
         table: the answers.
-        bos: the token that must come first, and only there.
+        bos: the token that must come first.
         asked: for every step, the source of each row.
     """
 
@@ -154,7 +196,7 @@ class TableModel:
         rows: list[tuple[Ids, Ids | None]] = []
         for number, (token, (source, prefix)) in enumerate(zip(tokens.tolist(), state.rows, strict=True)):
             assert source == state.sources[number // beam]
-            assert (token == self.bos) == (prefix is None)
+            assert prefix is not None or token == self.bos
             rows.append((source, () if prefix is None else (*prefix, token)))
         self.asked.append([source for source, _ in rows])
         log_probs = torch.tensor([self.table(source, prefix or ()) for source, prefix in rows])

@@ -111,7 +111,7 @@ def _initialise(model: Seq2Seq, options: ModelOptions) -> None:
             nn.init.uniform_(parameter, -options.init_range, options.init_range)
         return
     for name, parameter in model.named_parameters():
-        if "embedding" in name or parameter is model.tgt_embedding.weight:
+        if "embedding" in name:  # a tied output layer, too, goes by this name
             nn.init.normal_(parameter, std=options.embedding_size**-0.5)
         elif parameter.ndim == 1:
             nn.init.zeros_(parameter)

@@ -250,8 +250,8 @@ class LinearBridge(nn.Module):
         self, encoded: EncoderOutput
     ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
         """See `Bridge`."""
-        backward = encoded.hidden[-1, :, -self.encoder_size :]
-        hidden, cell = torch.tanh(self.hidden(backward)), torch.tanh(self.cell(backward))
+        last = encoded.hidden[-1, :, -self.encoder_size :]
+        hidden, cell = torch.tanh(self.hidden(last)), torch.tanh(self.cell(last))
         return self._split(hidden), self._split(cell)
 
     def _split(self, state: Float[Tensor, "batch all"]) -> Float[Tensor, "layers batch hid"]:

@@ -21,7 +21,9 @@ class TranslationState:
 
     def select(self, sentences: Int[Tensor, " kept"], rows: Int[Tensor, " chosen"]) -> "TranslationState":
         """See `nmt.search.types.SearchState`."""
-        return TranslationState(self.source.select(sentences), self.decoder.select(rows))
+        kept_all = len(sentences) == len(self.source.mask)  # ascending and without repetition, so the same ones
+        source = self.source if kept_all else self.source.select(sentences)
+        return TranslationState(source, self.decoder.select(rows))
 
 
 class OutputLayer(nn.Module):

@@ -13,7 +13,7 @@ class SearchState(Protocol):
     """A model's state for `rows` = batch * beam hypotheses; the search only selects from it."""
 
     def select(self, sentences: Int[Tensor, " kept"], rows: Int[Tensor, " chosen"]) -> Any:
-        """The same kind of state: the given sentences, and of all rows the given ones, equally many for each."""
+        """The same kind of state for some of its sentences, in ascending order, and as many rows for each of them."""
         ...
 
 

@@ -1,0 +1,79 @@
+"""Promise 1: a sentence's translation does not depend on its batch: size, order, padding, or its neighbours."""
+
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.data.batch import source_tensors
+from nmt.search.beam import beam_search
+from nmt.search.greedy import greedy_search
+from nmt.search.types import Hypothesis, SearchSettings
+from nmt.tokenizer import BOS, EOS, PAD
+from tests.helpers import ATTENTIONS, SENTENCES, Ids, assert_same_hypotheses, practised_model, source_batch
+
+UNSEEN: list[Ids] = [(8, 4, 4, 6), (6, 6, 6, 6, 6, 6, 6), (5, 4, 7, 8, 7), (4, 8), (7, 8, 5, 6, 6, 4, 4, 8, 5, 5, 7, 6)]
+POOL = SENTENCES + UNSEEN
+NETWORKS = [*((attention, 1) for attention in ATTENTIONS), ("general", 2)]
+
+
+def translate(
+    network: tuple[str, int], beam_size: int, sources: list[Ids], padding: int = PAD, columns: int = 0
+) -> list[list[Hypothesis]]:
+    """Each sentence's hypotheses: the best one of greedy search with a beam of 1, else the three best."""
+    model = practised_model(*network)
+    src_ids, src_lengths = source_batch([(*source, EOS) for source in sources], padding, columns)
+    search = SearchSettings(
+        BOS, EOS, (PAD, BOS), beam_size, min(beam_size, 3), max_length_ratio=1.0, max_length_extra=4
+    )
+    if beam_size == 1:
+        return [[best] for best in greedy_search(model, src_ids, src_lengths, search)]
+    return beam_search(model, src_ids, src_lengths, search)
+
+
+@cache
+def alone(network: tuple[str, int], beam_size: int) -> list[list[Hypothesis]]:
+    """What comes out for each sentence of the pool by itself."""
+    return [translate(network, beam_size, [source])[0] for source in POOL]
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@settings(max_examples=12)
+@given(
+    indices=st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=8),
+    padding=st.integers(0, 8),
+    columns=st.integers(0, 3),
+)
+def test_a_translation_does_not_depend_on_its_batch(
+    network: tuple[str, int], beam_size: int, indices: list[int], padding: int, columns: int
+) -> None:
+    found = translate(network, beam_size, [POOL[index] for index in indices], padding, columns)
+    assert len(found) == len(indices)
+    for index, hypotheses in zip(indices, found, strict=True):
+        assert_same_hypotheses(hypotheses, alone(network, beam_size)[index])
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_the_whole_pool_forwards_and_backwards(network: tuple[str, int], beam_size: int) -> None:
+    expected = alone(network, beam_size)
+    for sources, hypotheses in ((POOL, expected), (POOL[::-1], expected[::-1])):
+        for ours, theirs in zip(translate(network, beam_size, sources), hypotheses, strict=True):
+            assert_same_hypotheses(ours, theirs)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_the_translations_are_not_all_alike(network: tuple[str, int]) -> None:
+    """Else the tests above would say little."""
+    best = [hypotheses[0].tokens for hypotheses in alone(network, 5)]
+    assert len({tuple(tokens) for tokens in best}) >= 6
+    assert len({len(tokens) for tokens in best}) >= 4
+
+
+def test_the_batch_is_made_as_the_translator_makes_it() -> None:
+    ours, theirs = source_batch([(*source, EOS) for source in POOL], PAD), source_tensors(POOL)
+    assert torch.equal(ours[0], theirs[0])
+    assert torch.equal(ours[1], theirs[1])

@@ -1,0 +1,107 @@
+"""Promise 2: changing what is in the padding, or how much there is of it, changes no loss, gradient or output."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nmt.data.batch import Batch, make_batch
+from nmt.recipe import EncoderOptions
+from nmt.tokenizer import PAD
+from nmt.training.loss import Loss, sequence_loss
+from tests.helpers import ATTENTIONS, tiny_model
+
+VOCAB = 9
+NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    *((attention, {}) for attention in ATTENTIONS),
+    ("general", {"layers": 2, "encoder": EncoderOptions(layers=2), "bridge": "copy", "tie_output": True}),
+    ("concat", {"encoder": EncoderOptions(bidirectional=False), "share_embeddings": True, "tie_output": True}),
+    ("dot", {"bridge": "zero", "input_feeding": False}),
+]
+
+words = st.lists(st.integers(4, VOCAB - 1), max_size=5)
+sentence_pairs = st.lists(st.tuples(words, words), min_size=1, max_size=4)
+garbage = st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=7)
+
+
+def padded_with(ids: Tensor, lengths: Sequence[int], columns: int, garbage: list[int]) -> Tensor:
+    """The same ids with so many more columns, and the garbage, repeated, in all of the padding."""
+    wider = torch.full((len(ids), ids.shape[1] + columns), PAD)
+    wider[:, : ids.shape[1]] = ids
+    for row, length in enumerate(lengths):
+        for place in range(length, wider.shape[1]):
+            wider[row, place] = garbage[(row + place) % len(garbage)]
+    return wider
+
+
+def assert_close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@dataclass
+class Pass:
+    """All that comes out of a network for a batch."""
+
+    loss: Loss
+    gradients: dict[str, Tensor]
+    outputs: Tensor
+    weights: Tensor | None
+
+
+def run(attention: str, options: dict[str, Any], batch: Batch) -> Pass:
+    """One pass forwards and backwards in float64."""
+    model = tiny_model(attention, VOCAB, **options).double()
+    loss = sequence_loss(model, batch, label_smoothing=0.1)
+    torch.autograd.backward(loss.objective)
+    outputs, weights = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+    return Pass(loss, gradients, outputs, weights)
+
+
+@pytest.mark.parametrize(("attention", "options"), NETWORKS)
+@settings(max_examples=15)
+@given(
+    pairs=sentence_pairs,
+    src_columns=st.integers(0, 3),
+    tgt_columns=st.integers(0, 3),
+    src_garbage=garbage,
+    tgt_garbage=garbage,
+)
+def test_padding_changes_nothing(
+    attention: str,
+    options: dict[str, Any],
+    pairs: list[tuple[list[int], list[int]]],
+    src_columns: int,
+    tgt_columns: int,
+    src_garbage: list[int],
+    tgt_garbage: list[int],
+) -> None:
+    sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
+    plain = make_batch(sources, targets)
+    src_lengths, tgt_lengths = [len(source) + 1 for source in sources], [len(target) + 1 for target in targets]
+    other = Batch(
+        padded_with(plain.src_ids, src_lengths, src_columns, src_garbage),
+        plain.src_lengths,
+        padded_with(plain.tgt_in, tgt_lengths, tgt_columns, tgt_garbage),
+        padded_with(plain.tgt_out, tgt_lengths, tgt_columns, [PAD]),  # here PAD says that nothing is predicted
+    )
+    expected, found = run(attention, options, plain), run(attention, options, other)
+    assert_close(found.loss.objective, expected.loss.objective)
+    assert_close(found.loss.nll, expected.loss.nll)
+    assert found.loss.tokens == expected.loss.tokens == sum(tgt_lengths)
+    assert set(found.gradients) == set(expected.gradients)
+    for name, gradient in expected.gradients.items():
+        assert_close(found.gradients[name], gradient)
+    for row, (src_length, tgt_length) in enumerate(zip(src_lengths, tgt_lengths, strict=True)):
+        assert_close(found.outputs[row, :tgt_length], expected.outputs[row, :tgt_length])
+        if found.weights is None or expected.weights is None:
+            assert attention == "none"
+            continue
+        ours, theirs = found.weights[row, :tgt_length], expected.weights[row, :tgt_length]
+        assert_close(ours[:, :src_length], theirs[:, :src_length])
+        assert not ours[:, src_length:].any()

@@ -1,0 +1,198 @@
+"""Every network that a recipe can describe: whole, trainable, of the right size, with the right first values."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from nmt.data.batch import Batch, make_batch
+from nmt.model.build import build_model
+from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe import AdditiveAttention, EncoderOptions, GeneralAttention, ModelOptions, NoAttention
+from nmt.tokenizer import PAD
+from nmt.training.loss import sequence_loss
+from tests.helpers import ATTENTIONS, fill, tiny_model
+
+BATCH = make_batch([[4, 5, 6, 7], [5]], [[6, 4], [7, 8, 5, 4]])
+
+COMBINATIONS = [
+    combination
+    for combination in itertools.product(
+        ATTENTIONS, ("linear", "copy", "zero"), (1, 2), (True, False), (True, False), (True, False)
+    )
+    if combination[:2] != ("none", "zero")
+]
+
+
+def gradients(model: Seq2Seq, batch: Batch) -> dict[str, torch.Tensor]:
+    """The gradient of the loss for each parameter; one that has no part in it has none."""
+    torch.autograd.backward(sequence_loss(model, batch, label_smoothing=0.1).objective)
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+@pytest.mark.parametrize(("attention", "bridge", "layers", "bidirectional", "tied", "shared"), COMBINATIONS)
+def test_every_parameter_of_every_network_is_used(
+    attention: str, bridge: str, layers: int, bidirectional: bool, tied: bool, shared: bool
+) -> None:
+    encoder = EncoderOptions(layers=layers, bidirectional=bidirectional)
+    options: dict[str, Any] = {"bridge": bridge, "layers": layers, "encoder": encoder}
+    model = tiny_model(attention, tie_output=tied, share_embeddings=shared, **options)
+    outputs, weights = model(BATCH.src_ids, BATCH.src_lengths, BATCH.tgt_in)
+    assert outputs.shape == (2, 5, 6)
+    assert outputs.isfinite().all()
+    assert (weights is None) == (attention == "none")
+    assert model.output(outputs).shape == (2, 5, 9)
+    found = gradients(model, BATCH)
+    assert set(found) == {name for name, _ in model.named_parameters()}
+    for name, gradient in found.items():
+        assert gradient.isfinite().all(), name
+        assert gradient.any(), name
+
+
+@pytest.mark.parametrize("attention", ["dot", "general", "concat"])
+def test_luongs_networks_work_without_input_feeding(attention: str) -> None:
+    model = tiny_model(attention, input_feeding=False)
+    assert all(gradient.any() for gradient in gradients(model, BATCH).values())
+    fed = tiny_model(attention, input_feeding=True)
+    assert sum(map(torch.numel, fed.parameters())) - sum(map(torch.numel, model.parameters())) == 4 * 6 * 6
+
+
+def test_a_decoder_that_cannot_know_the_source_is_refused() -> None:
+    with pytest.raises(ValidationError, match="bridge zero with attention none would hide the source"):
+        ModelOptions(attention=NoAttention(type="none"), bridge="zero")
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_without_attention_the_linear_bridge_reads_all_of_the_encoders_last_state(bidirectional: bool) -> None:
+    model = tiny_model("none", encoder=EncoderOptions(bidirectional=bidirectional))
+    assert isinstance(model.bridge, nn.Module)
+    assert model.bridge.get_parameter("hidden.weight").shape == (6, 6)
+    encoded = model.encoder(model.src_embedding(BATCH.src_ids), BATCH.src_lengths)
+    hidden, _ = model.bridge(encoded)
+    linear = model.bridge.get_submodule("hidden")
+    torch.testing.assert_close(hidden[0], torch.tanh(linear(encoded.hidden[0])))
+
+
+def lstm(inputs: int, units: int) -> int:
+    """Parameters of an LSTM layer: four gates, each with two matrices and torch's two biases."""
+    return 4 * (units * inputs + units * units + 2 * units)
+
+
+def size(model: nn.Module) -> int:
+    """Number of parameters, shared ones once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_parameter_count_of_luongs_network() -> None:
+    emb, hid, enc, layers, src_vocab, tgt_vocab = 5, 6, 4, 2, 11, 13
+    options = ModelOptions(
+        embedding_size=emb,
+        hidden_size=hid,
+        layers=layers,
+        encoder=EncoderOptions(hidden_size=enc, layers=2),
+        attention=GeneralAttention(),
+    )
+    embeddings = src_vocab * emb + tgt_vocab * emb
+    encoder = 2 * (lstm(emb, enc) + lstm(2 * enc, enc))
+    bridge = 2 * (enc + 1) * layers * hid
+    decoder = lstm(emb + hid, hid) + lstm(hid, hid)
+    attention = hid * 2 * enc + (2 * enc + hid) * hid  # W_a and W_c
+    output = (hid + 1) * tgt_vocab
+    expected = embeddings + encoder + bridge + decoder + attention + output
+    assert size(build_model(options, src_vocab, tgt_vocab)) == expected
+
+
+def test_parameter_count_of_bahdanaus_network_with_one_embedding_for_all() -> None:
+    emb, hid, att, vocab = 5, 6, 7, 11
+    options = ModelOptions(
+        embedding_size=emb,
+        hidden_size=hid,
+        attention=AdditiveAttention(type="additive", size=att),
+        bridge="copy",
+        tie_output=True,
+        share_embeddings=True,
+    )
+    encoder = 2 * lstm(emb, hid // 2)
+    decoder = lstm(emb + hid, hid)
+    attention = hid * att + (hid + 1) * att + att
+    deep_output = (hid + hid + emb + 1) * hid
+    output = hid * emb + vocab  # to the embedding's width, and a bias for each word
+    expected = vocab * emb + encoder + decoder + attention + deep_output + output
+    assert size(build_model(options, vocab, vocab)) == expected
+
+
+@pytest.mark.parametrize("embedding_size", [5, 6])
+def test_tied_and_shared_weights_are_one_tensor(embedding_size: int) -> None:
+    def pointers(**options: bool) -> tuple[int, int, int]:
+        model = tiny_model("general", embedding_size=embedding_size, **options)
+        assert model.output.words.bias.shape == (9,)
+        tensors = (model.src_embedding.weight, model.tgt_embedding.weight, model.output.words.weight)
+        return tensors[0].data_ptr(), tensors[1].data_ptr(), tensors[2].data_ptr()
+
+    assert len(set(pointers())) == 3
+    src, tgt, output = pointers(tie_output=True)
+    assert src != tgt == output
+    src, tgt, output = pointers(share_embeddings=True)
+    assert src == tgt != output
+    assert len(set(pointers(tie_output=True, share_embeddings=True))) == 1
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_uniform_initial_values_lie_in_the_range_and_fill_it(attention: str) -> None:
+    options = ModelOptions(
+        embedding_size=40, hidden_size=50, attention=ATTENTIONS[attention], init="uniform", init_range=0.03
+    )
+    for name, parameter in build_model(options, 100, 100).named_parameters():
+        assert parameter.abs().max() <= 0.03, name
+        if parameter.numel() > 2000:
+            assert parameter.max() > 0.029, name
+            assert parameter.min() < -0.029, name
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("tied", [True, False])
+def test_xavier_initial_values(attention: str, tied: bool) -> None:
+    options = ModelOptions(
+        embedding_size=40,
+        hidden_size=50,
+        layers=2,
+        encoder=EncoderOptions(layers=2),
+        attention=ATTENTIONS[attention],
+        tie_output=tied,
+    )
+    model = build_model(options, 300, 300)
+    for name, parameter in model.named_parameters():
+        if "bias_ih" in name:
+            read, forget, new, write = parameter.chunk(4)
+            assert (forget == 1).all(), name
+            assert not torch.cat([read, new, write]).any(), name
+        elif parameter.ndim == 1:
+            assert not parameter.any(), name
+        elif "weight_hh" in name:
+            for gate in parameter.chunk(4):
+                torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), rtol=0, atol=1e-5)
+        elif "embedding" in name:
+            assert parameter.std().item() == pytest.approx(40**-0.5, rel=0.05), name
+        else:
+            bound = (6 / sum(parameter.shape)) ** 0.5
+            assert parameter.abs().max() <= bound, name
+            if parameter.numel() > 500:
+                assert parameter.abs().max() > 0.95 * bound, name
+    if tied:
+        assert model.output.words.weight.std().item() == pytest.approx(40**-0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_the_embedding_of_padding_has_no_influence(attention: str) -> None:
+    model = fill(tiny_model(attention))
+    before = sequence_loss(model, BATCH)
+    found = gradients(model, BATCH)
+    assert not found["src_embedding.weight"][PAD].any()
+    assert not found["tgt_embedding.weight"][PAD].any()
+    with torch.no_grad():
+        model.src_embedding.weight[PAD] = 1000.0
+        model.tgt_embedding.weight[PAD] = -1000.0
+    assert torch.equal(sequence_loss(model, BATCH).objective, before.objective)
