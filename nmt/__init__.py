@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nmt.evaluation import evaluate_translator as evaluate
-    from nmt.recipe import load_recipe
+    from nmt.recipe_file import load_recipe
     from nmt.training.run import train
     from nmt.translator import Translator
 
@@ -17,7 +17,7 @@ __all__ = ["Translator", "evaluate", "load_recipe", "train"]
 _HOMES = {
     "Translator": ("nmt.translator", "Translator"),
     "evaluate": ("nmt.evaluation", "evaluate_translator"),
-    "load_recipe": ("nmt.recipe", "load_recipe"),
+    "load_recipe": ("nmt.recipe_file", "load_recipe"),
     "train": ("nmt.training.run", "train"),
 }
 

@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from nmt.errors import UserError
 from nmt.model.build import build_model
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import Recipe, dump_recipe, load_recipe
+from nmt.recipe import Recipe
+from nmt.recipe_file import dump_recipe, load_recipe
 from nmt.tokenizer import TokenizerPair, load_tokenizer
 
 FORMAT_VERSION = 1
@@ -49,12 +50,26 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         (scratch / _RECIPE).write_text(dump_recipe(bundle.recipe), encoding="utf-8")
         header = {"format": str(FORMAT_VERSION), "tokenizers": bundle.tokenizers.fingerprint}
         save_file(_own_weights(bundle.model), scratch / _WEIGHTS, metadata=header)
-        if folder.exists():
-            shutil.rmtree(folder)
-        scratch.rename(folder)
+        for path in scratch.iterdir():
+            path.chmod(0o644)
+        _replace(folder, scratch)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Puts `new` in the place of a folder; the old one is deleted only once the new one stands."""
+    old = new.with_name(f"{new.name}-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -73,8 +88,12 @@ def load_bundle(folder: Path) -> Bundle:
     tokenizers = read_tokenizers(folder)
     if header.get("tokenizers") != tokenizers.fingerprint:
         raise UserError(f"{folder}: the tokenizers are not those that the weights were trained with")
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    except RuntimeError as error:  # sizes for which there is no memory
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{folder / _RECIPE}: no network can be built from this recipe: {reason}") from None
     own = _own_weights(model)
     wrong = sorted(
         (own.keys() ^ weights.keys())

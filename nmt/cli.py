@@ -1,13 +1,14 @@
 """The command line: one function for each command; heavy imports stand inside them."""
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from nmt.errors import UserError
 
@@ -182,7 +183,7 @@ def _non_negative(text: str) -> float:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from nmt.recipe import load_recipe
+    from nmt.recipe_file import load_recipe
 
     load_recipe(options.recipe, options.overrides)  # a mistake is answered before anything heavy is imported
     from nmt.training.run import train
@@ -196,7 +197,7 @@ def _translate(options: argparse.Namespace) -> None:
     from nmt.text import read_blocks
 
     translator = _load(options)
-    blocks = read_blocks(sys.stdin.buffer, _BLOCK_LINES)
+    blocks = read_blocks(cast(io.BufferedReader, sys.stdin.buffer), _BLOCK_LINES)
     for line, found in translator.stream(blocks, options.n_best):
         if options.format == "jsonl":
             output = _json_line(translator, line, found, options.alignments)
@@ -285,13 +286,13 @@ def _check_equal_length(one: Path, other: Path) -> None:
 
 
 def _recipe_show(options: argparse.Namespace) -> None:
-    from nmt.recipe import dump_recipe, load_recipe
+    from nmt.recipe_file import dump_recipe, load_recipe
 
     print(dump_recipe(load_recipe(options.recipe, options.overrides).recipe), end="")
 
 
 def _recipe_check(options: argparse.Namespace) -> None:
-    from nmt.recipe import load_recipe
+    from nmt.recipe_file import load_recipe
 
     paths = [path for path in options.recipes if "=" not in path]
     overrides = [override for override in options.recipes if "=" in override]
@@ -307,7 +308,7 @@ def _recipe_check(options: argparse.Namespace) -> None:
 
 
 def _recipe_schema(_: argparse.Namespace) -> None:
-    from nmt.recipe import recipe_schema
+    from nmt.recipe_file import recipe_schema
 
     print(recipe_schema())
 

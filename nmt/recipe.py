@@ -1,24 +1,12 @@
 """The recipe: one YAML file that says data, tokenizer, model, training, search and evaluation.
 
-A recipe states only what differs from the defaults below. It is read strictly: every unknown key, wrong type and
-value out of range is reported, all at once, with file, line, key and what was probably meant. Nothing heavy is
-imported here, so a mistake is answered at once.
+A recipe states only what differs from the defaults below; `nmt.recipe_file` reads it. Nothing heavy is imported here,
+so a mistake is answered at once.
 """
 
-import difflib
-import json
-import os
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from nmt.errors import UserError
-from nmt.strict_yaml import KeyPath, parse
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -249,7 +237,7 @@ class TrainerOptions(Section):
     """Arguments of Lightning's Trainer, under its own names."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
-    devices: int | str | list[int] = "auto"
+    devices: Positive | Literal["auto"] | Annotated[list[NonNegative], Field(min_length=1)] = "auto"
     num_nodes: Positive = 1
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
@@ -279,10 +267,10 @@ class SearchOptions(Section):
     length_penalty: NonNegativeFloat = 1.0
     """Alpha of Wu et al. 2016, equation 14: scores are divided by ((5 + length) / 6) ** alpha. 0: none."""
     max_length_ratio: NonNegativeFloat = 2.0
-    """A translation has at most max_length_ratio * source pieces + max_length_extra pieces."""
+    """A translation has at most max_length_ratio * source pieces (the end included) + max_length_extra pieces."""
     max_length_extra: Positive = 20
     min_length_ratio: NonNegativeFloat = 0.0
-    """A translation has at least min_length_ratio * source pieces."""
+    """A translation has at least min_length_ratio * source pieces (the end included)."""
     batch_size: Positive = 64
     """Sentences translated together; changes the speed, not the result."""
     max_source_length: Positive = 1000
@@ -319,224 +307,3 @@ class Recipe(Section):
         if self.data.subword_sampling is not None and self.tokenizer.type != "unigram":
             raise ValueError("data.subword_sampling needs tokenizer.type: unigram")
         return self
-
-
-@dataclass(frozen=True)
-class LoadedRecipe:
-    """A recipe and what is known only from its file.
-
-    Attributes:
-        recipe: the validated recipe.
-        name: the file's name without its ending.
-        tokenizers: the folder in which models of its tokenizer specification are kept and shared, or None if the
-            recipe spells the specification out itself.
-        tokenizer_name: name of the specification in that folder.
-    """
-
-    recipe: Recipe
-    name: str
-    tokenizers: Path | None
-    tokenizer_name: str
-
-
-@dataclass
-class _Draft:
-    """The recipe while it is put together: data, where each key stands, and the problems so far."""
-
-    data: dict[str, Any]
-    places: dict[KeyPath, str]
-    problems: list[str]
-
-
-def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
-    """Reads, completes and validates a recipe.
-
-    Args:
-        path: the YAML file.
-        overrides: `key=value` with dotted keys; values are read as YAML.
-
-    Raises:
-        UserError: with one line for every mistake in the file, the tokenizer specification and the overrides.
-    """
-    path = Path(path)
-    draft = _Draft({}, {}, [])
-    _read_into(draft, path, ())
-    specification = draft.data.get("tokenizer")
-    tokenizers, tokenizer_name = None, path.stem
-    if isinstance(specification, str):
-        specification_path = Path(os.path.normpath(path.parent / specification))
-        tokenizers, tokenizer_name = specification_path.parent, specification_path.stem
-        _read_into(draft, specification_path, ("tokenizer",))
-    for override in overrides:
-        _apply_override(draft, override)
-    recipe = _validate(draft, str(path))
-    return LoadedRecipe(recipe, path.stem, tokenizers, tokenizer_name)
-
-
-def dump_recipe(recipe: Recipe) -> str:
-    """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
-    return str(yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True))
-
-
-def recipe_schema() -> str:
-    """The JSON schema of a recipe file, for editors."""
-    schema = Recipe.model_json_schema()
-    specification = schema["properties"]["tokenizer"]
-    reference = {"$ref": specification.pop("$ref")} if "$ref" in specification else {}
-    specification["anyOf"] = [reference, {"type": "string"}]
-    return json.dumps(schema, indent=2)
-
-
-def _read_into(draft: _Draft, path: Path, prefix: KeyPath) -> None:
-    """Parses the file at `path` and puts its content at `prefix`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        known = [str(found) for found in sorted(path.parent.glob("*.yaml"))]
-        raise UserError(f"{path}: {error.strerror}{did_you_mean(str(path), known)}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    document = parse(text)
-    for key_path, line in document.lines.items():
-        draft.places[prefix + key_path] = f"{path}:{line}"
-    for key_path, message in document.problems:
-        draft.problems.append(_line(draft.places[prefix + key_path], prefix + key_path, message))
-    data = document.data if document.data is not None else {}
-    if not isinstance(data, dict):
-        raise UserError(f"{path}:1: expected `key: value` lines, found {_kind(data)}")
-    if prefix:
-        draft.data[str(prefix[0])] = data
-    else:
-        draft.data = data
-
-
-def _apply_override(draft: _Draft, override: str) -> None:
-    key, separator, text = override.partition("=")
-    place = f"command line: {override}"
-    if not separator or not key:
-        draft.problems.append(f"{place}: expected key=value, as in model.hidden_size=256")
-        return
-    path = tuple(key.split("."))
-    document = parse(text)
-    draft.problems += [_line(place, path, message) for _, message in document.problems]
-    section = draft.data
-    for part in path[:-1]:
-        below = section.get(part)
-        if not isinstance(below, dict):
-            below = section[part] = {}
-        section = below
-    section[path[-1]] = document.data if text else None
-    for key_path in list(draft.places):
-        if key_path[: len(path)] == path:
-            del draft.places[key_path]
-    draft.places[path] = place
-
-
-def _validate(draft: _Draft, name: str) -> Recipe:
-    recipe = None
-    try:
-        recipe = Recipe.model_validate(draft.data)
-    except ValidationError as error:
-        draft.problems += [_explain(problem, draft, name) for problem in error.errors()]
-    if draft.problems or recipe is None:
-        raise UserError("\n".join(dict.fromkeys(draft.problems)))
-    return recipe
-
-
-def _explain(problem: Any, draft: _Draft, name: str) -> str:
-    """One line for one of pydantic's errors: place, key path, what is wrong, what was meant."""
-    path = _path_in_data(problem["loc"], draft.data)
-    place = next((draft.places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in draft.places), name)
-    kind, given = problem["type"], problem["input"]
-    match kind:
-        case "extra_forbidden":
-            section = ".".join(map(str, path[:-1]))
-            message = f"unknown key{_suggest_key(path)}" + (f" in {section}" if not section else "")
-        case "missing":
-            message = "this key is missing"
-        case "union_tag_not_found":
-            message = f"the key `type` is missing; choose one of {problem['ctx']['discriminator']}"
-        case "union_tag_invalid":
-            choices = [choice.strip(" '") for choice in problem["ctx"]["expected_tags"].split(",")]
-            path = (*path, "type")
-            place = draft.places.get(path, place)
-            given = problem["ctx"]["tag"]
-            message = f"{given!r} is none of {', '.join(choices)}{did_you_mean(given, choices)}"
-        case "literal_error":
-            choices = [str(choice) for choice in re.findall(r"'([^']*)'", problem["ctx"]["expected"])]
-            message = f"{given!r} is none of {', '.join(choices)}{did_you_mean(str(given), choices)}"
-        case "value_error":
-            message = str(problem["ctx"]["error"])
-        case _:
-            wanted = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-            message = f"expected {wanted}, found {_kind(given)}"
-    return _line(place, path, message)
-
-
-def _path_in_data(location: Iterable[str | int], data: object) -> KeyPath:
-    """Pydantic's location without the names of union members, which are no keys of the file."""
-    path: list[str | int] = []
-    parts = list(location)
-    for index, part in enumerate(parts):
-        inside = (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        )
-        if inside:
-            data = data[part]  # type: ignore[index]
-            path.append(part)
-        elif index == len(parts) - 1 and isinstance(data, dict) and not _names_union_member(part):
-            path.append(part)
-    return tuple(path)
-
-
-def _names_union_member(part: str | int) -> bool:
-    return not isinstance(part, str) or not re.fullmatch(r"[a-z_0-9]+", part)
-
-
-def _suggest_key(path: KeyPath) -> str:
-    """The nearest key at the same place, else the same key at another place of the recipe."""
-    keys = list(_all_keys(Recipe))
-    *section, wrong = map(str, path)
-    siblings = {key.rpartition(".")[2]: key for key in keys if key.split(".")[:-1] == section}
-    namesakes = [key for key in keys if key.rpartition(".")[2] == wrong]
-    near = [siblings[name] for name in difflib.get_close_matches(wrong, siblings, n=1)]
-    far = difflib.get_close_matches(".".join(map(str, path)), keys, n=1, cutoff=0.75)
-    best = (namesakes or near or far)[:1]
-    return f"; did you mean {best[0]}?" if best else ""
-
-
-def _all_keys(section: type[BaseModel], prefix: str = "") -> Iterable[str]:
-    """Every dotted key of the recipe."""
-    for name, info in section.model_fields.items():
-        yield prefix + name
-        for member in (info.annotation, *get_args(info.annotation)):
-            if isinstance(member, type) and issubclass(member, BaseModel):
-                yield from _all_keys(member, f"{prefix}{name}.")
-
-
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """The end of an error message: `; did you mean ...?`, or nothing if none of the known words is near."""
-    near = difflib.get_close_matches(wrong, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _line(place: str, path: KeyPath, message: str) -> str:
-    key = ".".join(map(str, path))
-    return f"{place}: {key}: {message}" if key else f"{place}: {message}"
-
-
-def _kind(value: object) -> str:
-    """What a value is, in the words of a YAML file."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if value else "false"
-        case dict():
-            return "a group of keys"
-        case list():
-            return "a list"
-        case str():
-            return f"the text {value!r}"
-        case _:
-            return f"the number {value}"

@@ -1,11 +1,11 @@
 """Lines of text: they end at a line feed and nowhere else (a carriage return before it is tolerated)."""
 
 import codecs
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from nmt.errors import UserError
 
@@ -53,7 +53,7 @@ def count_lines(path: Path) -> int:
     return count + (last != b"\n")
 
 
-def read_blocks(stream: BinaryIO, most_lines: int) -> Iterator[list[str]]:
+def read_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[str]]:
     """The lines of a stream in blocks: those that one read gives, so that no line waits for the next.
 
     A file comes in large blocks, a live pipe line by line; at most one block is in memory.
@@ -63,8 +63,7 @@ def read_blocks(stream: BinaryIO, most_lines: int) -> Iterator[list[str]]:
         most_lines: size of the largest block.
     """
     rest = b""
-    read = getattr(stream, "read1", stream.read)
-    while chunk := read(_BLOCK):
+    while chunk := stream.read1(_BLOCK):
         *complete, rest = (rest + chunk).split(b"\n")
         for start in range(0, len(complete), most_lines):
             yield [decode_line(line) for line in complete[start : start + most_lines]]

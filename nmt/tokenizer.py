@@ -20,6 +20,7 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 _SEGMENTATIONS = 16  # of a word to sample from; those beyond are improbable
 _CACHED_WORDS = 100_000
 _MOST_SENTENCES = 2_000_000  # to train from; a sample of them if there are more, so that memory stays bounded
+_LONGEST_SENTENCE = 1 << 20  # bytes; SentencePiece leaves longer ones out, and a line may be a whole document
 
 
 class Tokenizer:
@@ -45,6 +46,10 @@ class Tokenizer:
         if ids != (PAD, UNK, BOS, EOS):
             raise ValueError(f"its special ids are {ids}, not {(PAD, UNK, BOS, EOS)}")
         self._segmentations = lru_cache(_CACHED_WORDS)(self._segment)
+
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[bytes]]:
+        """A copy is made from the model, without the memory of segmentations."""
+        return Tokenizer, (self.model,)
 
     def __len__(self) -> int:
         """Number of pieces."""
@@ -110,7 +115,7 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
     """Trains a model as the specification says.
 
     Raises:
-        UserError: if the text does not give so many pieces.
+        UserError: if the text does not give so many pieces, or there is none.
     """
     model = io.BytesIO()
     subwords = options.type in ("unigram", "bpe")
@@ -126,15 +131,18 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
             input_sentence_size=_MOST_SENTENCES,
+            max_sentence_length=_LONGEST_SENTENCE,
             shuffle_input_sentence=True,
             pad_id=PAD,
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
-            unk_surface="\u2047",
+            unk_surface=" \u2047" if options.type == "word" else "\u2047",
             minloglevel=2,
         )
     except RuntimeError as error:
+        if "sentences_.empty()" in str(error):
+            raise UserError("data.train: there is no text to train a tokenizer from") from None
         reason = str(error).rpartition("] ")[2].strip() or str(error).strip()
         raise UserError(
             f"tokenizer.vocab_size: SentencePiece cannot train {options.vocab_size} pieces of type "

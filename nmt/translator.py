@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nmt.bundle import load_bundle
 from nmt.data.batch import make_batch, source_tensors
+from nmt.errors import UserError
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import SearchOptions
 from nmt.search.beam import beam_search
@@ -108,7 +109,12 @@ class Translator:
         """The `n_best` best translations of every line, best first; one empty one for a blank line.
 
         Lines of similar length are translated together; the result does not depend on that.
+
+        Raises:
+            UserError: if the beam is smaller than `n_best`; widening it could change the best translation.
         """
+        if n_best > self.options.beam_size:
+            raise UserError(f"the {n_best} best translations need a beam of {n_best}, not {self.options.beam_size}")
         sources = self._encode(lines)
         found = [[Translation("")] for _ in lines]
         order = sorted((index for index, ids in enumerate(sources) if ids), key=lambda index: len(sources[index]))
@@ -210,12 +216,12 @@ class _Evaluating:
 
 
 def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:
-    """The recipe's `search` in the search's own terms; begin and padding are never produced."""
+    """The recipe's `search` in the search's own terms, `n_best` at most its beam; begin and padding never come out."""
     return SearchSettings(
         bos=BOS,
         eos=EOS,
         banned=(PAD, BOS),
-        beam_size=max(options.beam_size, n_best),
+        beam_size=options.beam_size,
         n_best=n_best,
         length_penalty=options.length_penalty,
         max_length_ratio=options.max_length_ratio,
@@ -230,8 +236,6 @@ def choose_device(name: str) -> torch.device:
     Raises:
         UserError: if there is no such device.
     """
-    from nmt.errors import UserError
-
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

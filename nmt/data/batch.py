@@ -54,6 +54,12 @@ def make_batch(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]
     return Batch(src_ids, src_lengths, tgt_in, tgt_out)
 
 
+def idle_batch() -> Batch:
+    """A batch without a token to predict: for a process that has no share of a global batch."""
+    source, begin, nothing = (torch.tensor([[piece]]) for piece in (EOS, BOS, PAD))
+    return Batch(source, torch.tensor([1]), begin, nothing)
+
+
 def _pad(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch length"]:
     width = max(map(len, rows))
     return torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows])
@@ -64,7 +70,8 @@ class BatchPlan:
     """Which sentences form which batch, in an epoch, for one of several processes.
 
     The global batches depend on seed and epoch alone; each is dealt out over the processes. So every sentence is seen
-    once per epoch, all processes take the same number of steps, and training does not depend on their number.
+    once per epoch, all processes take the same number of steps, and training does not depend on their number. A
+    process gets an empty share of a batch that has fewer sentences than there are processes.
 
     Attributes:
         src_lengths: pieces of each source, ends included.
@@ -88,7 +95,8 @@ class BatchPlan:
         """This process's share of every global batch of an epoch, in order, as sentence indices.
 
         Sentences are shuffled, sorted by length within windows of many batches, cut into batches, and the batches
-        are shuffled: random order, yet little padding.
+        are shuffled: random order, yet little padding. They are sorted by the longer side first, and then by the
+        difference of the sides, rising and falling in turn, so that neighbours are alike on both sides.
         """
         random = np.random.default_rng((self.seed, epoch))
         order = random.permutation(len(self.src_lengths))
@@ -98,9 +106,9 @@ class BatchPlan:
         batches: list[npt.NDArray[np.int64]] = []
         for start in range(0, len(order), window):
             indices = order[start : start + window]
-            keys = (self.src_lengths[indices], self.tgt_lengths[indices])
+            length, difference = longer[indices], self.src_lengths[indices] - self.tgt_lengths[indices]
+            keys = (np.where(length % 2, difference, -difference), length)  # the last key counts first
             batches += self._cut(indices[np.lexsort(keys)], longer)
-        batches = self._enough_for_all(batches)
         return [batches[place][self.rank :: self.world_size] for place in random.permutation(len(batches))]
 
     def _cut(self, indices: npt.NDArray[np.int64], longer: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
@@ -113,16 +121,6 @@ class BatchPlan:
                 starts.append(place)
                 widest = int(longer[index]) if self.batch_unit == "tokens" else 1
         return np.split(indices, starts[1:])
-
-    def _enough_for_all(self, batches: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
-        """Joins a batch with fewer sentences than processes to its neighbour, so that none idles."""
-        joined: list[npt.NDArray[np.int64]] = []
-        for batch in batches:
-            if joined and min(len(batch), len(joined[-1])) < self.world_size:
-                joined[-1] = np.concatenate([joined[-1], batch])
-            else:
-                joined.append(batch)
-        return joined
 
 
 _WINDOW = 100  # batches sorted by length together

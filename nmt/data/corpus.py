@@ -5,6 +5,7 @@ does not grow with the corpus. Plain text is split at line feeds only.
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,24 +14,26 @@ import datasets
 from datasets import Dataset, DatasetDict, ReadInstruction
 
 from nmt.data.numbers import number_corpus
-from nmt.errors import UserError
-from nmt.recipe import DataOptions, did_you_mean
+from nmt.errors import UserError, did_you_mean
+from nmt.recipe import DataOptions
 from nmt.text import count_lines, read_lines
 
 BUILTIN_NUMBERS = "builtin:numbers"
 """`data.path` of the embedded corpus; its columns are `de` and `en`."""
 
+_NO_GAPS = {"keep_default_na": False, "na_values": [""]}  # "null" and "NA" are text
 _BUILDERS = {
     ".jsonl": ("json", {}),
     ".json": ("json", {}),
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t", "quoting": 3}),  # 3: a quotation mark in a tab-separated file is text
+    ".csv": ("csv", _NO_GAPS),
+    ".tsv": ("csv", {**_NO_GAPS, "sep": "\t", "quoting": 3}),  # 3: a quotation mark in a tab-separated file is text
     ".parquet": ("parquet", {}),
     ".arrow": ("arrow", {}),
 }
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 datasets.disable_progress_bars()  # the training has a console of its own
+logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # what is logged there is raised as well
 
 
 def load_split(options: DataOptions, split: str) -> Dataset:
@@ -44,11 +47,12 @@ def load_split(options: DataOptions, split: str) -> Dataset:
         A dataset with the columns `source` and `target`, both text; missing text is empty.
 
     Raises:
-        UserError: if path, split or column do not exist, or two files differ in their number of lines.
+        UserError: if path, split or column do not exist, two files differ in their number of lines, or something is
+            no text.
     """
     name, part = _split_expression(split)
     if isinstance(options.path, list):
-        source, target = (Path(path.replace("{split}", name)) for path in options.path)
+        source, target = (_file_of_split(path, name) for path in options.path)
         return _take(_load_text_pair(source, target), part)
     if options.path == BUILTIN_NUMBERS:
         return _columns(_take(_load_numbers(name), part), options)
@@ -60,14 +64,15 @@ def text_hash(dataset: Dataset) -> str:
     digest = hashlib.sha256()
     for batch in dataset.iter(batch_size=1000):
         for side in ("source", "target"):
-            digest.update("\n".join(batch[side]).encode("utf-8", "surrogatepass") + b"\0")
+            lines = "\n".join(text or "" for text in batch[side])
+            digest.update(lines.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
 
 
 def iterate_text(dataset: Dataset, column: str) -> Iterator[str]:
-    """The texts of one column, one after another, without holding the column in memory."""
+    """The texts of one column, one after another, without holding the column in memory; missing text is empty."""
     for batch in dataset.iter(batch_size=1000):
-        yield from batch[column]
+        yield from (text or "" for text in batch[column])
 
 
 def _split_expression(split: str) -> tuple[str, str]:
@@ -85,7 +90,7 @@ def _take(dataset: Dataset, part: str) -> Dataset:
         (span,) = ReadInstruction.from_spec(f"all{part}").to_absolute({"all": len(dataset)})
     except (ValueError, AssertionError) as error:
         raise UserError(f"data: {part} is no part of a split of {len(dataset)} rows: {error}") from None
-    return dataset.select(range(span.from_ or 0, len(dataset) if span.to is None else span.to))
+    return dataset.select(range(len(dataset))[span.from_ : span.to] or [])
 
 
 def _load_numbers(name: str) -> Dataset:
@@ -93,6 +98,16 @@ def _load_numbers(name: str) -> Dataset:
         return Dataset.from_list(number_corpus(name))
     except ValueError as error:
         raise UserError(f"data.path: {BUILTIN_NUMBERS}: {error}") from None
+
+
+def _file_of_split(path: str, name: str) -> Path:
+    """The file of a split; without `{split}` in its name it has one split, train."""
+    if "{split}" not in path and name != "train":
+        raise UserError(
+            f"data: the file {path} has one split, train, but not {name}; "
+            "take parts of it, train[1000:] and train[:1000], or put {split} into data.path"
+        )
+    return Path(path.replace("{split}", name))
 
 
 def _load_text_pair(source: Path, target: Path) -> Dataset:
@@ -108,13 +123,21 @@ def _load_text_pair(source: Path, target: Path) -> Dataset:
 def _from_text_files(columns: dict[str, Path]) -> Dataset:
     """Plain text as a memory-mapped dataset, cached until a file's size or time of change differs."""
     state = {name: (str(path.resolve()), *_size_and_time(path)) for name, path in columns.items()}
-    dataset = Dataset.from_generator(_text_rows, gen_kwargs={"columns": state})
+    try:
+        dataset = Dataset.from_generator(_text_rows, gen_kwargs={"columns": state})
+    except datasets.exceptions.DatasetGenerationError as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        files = " and ".join(map(str, columns.values()))
+        raise UserError(f"data.path: no text can be read from {files}: {error.__cause__ or error}") from None
     assert isinstance(dataset, Dataset)
     return dataset
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
     status = path.stat()
+    if not status.st_size:
+        raise UserError(f"data.path: {path} is empty")
     return status.st_size, status.st_mtime_ns
 
 
@@ -126,30 +149,32 @@ def _text_rows(columns: dict[str, tuple[str, int, int]]) -> Iterator[dict[str, s
 def _load(options: DataOptions, name: str, part: str) -> Dataset:
     """A hub dataset, or a local folder or file."""
     path = Path(str(options.path).replace("{split}", name))
-    has_splits = "{split}" not in str(options.path)
-    suffix = path.with_suffix("").suffix if path.suffix in _COMPRESSED else path.suffix
-    if path.is_file() and suffix == ".txt":
-        return _take(_from_text_files({"text": path}), part)
-    if path.is_file() and suffix not in _BUILDERS:
-        known = ", ".join([*_BUILDERS, ".txt"])
-        raise UserError(f"data.path: {path} has none of the known endings {known}")
+    if path.is_file():
+        return _load_file(options, _file_of_split(str(options.path), name), part)
     if (path / "dataset_dict.json").exists():  # written by DatasetDict.save_to_disk
         saved = DatasetDict.load_from_disk(str(path))
         if name not in saved:
             raise UserError(f"data: {path} has no split {name}, but {', '.join(saved)}")
         return _take(saved[name], part)
-    if path.is_file():
-        builder, arguments = _BUILDERS[suffix]
-        only = "train" if not has_splits or name == "train" else None
-        if only is None:
-            raise UserError(
-                f"data: the file {path} has one split, train, but not {name}; "
-                "take parts of it, train[1000:] and train[:1000], or put {split} into data.path"
-            )
-        return _call_datasets(options, part, builder, only, data_files={only: str(path)}, **arguments)
+    if (path / "state.json").exists():  # written by Dataset.save_to_disk: one split, like a file
+        return _take(Dataset.load_from_disk(str(_file_of_split(str(options.path), name))), part)
     if not path.exists() and _looks_local(str(options.path)):
         raise UserError(f"data.path: there is no file or folder {path}")
     return _call_datasets(options, part, str(path), name, name=options.config)
+
+
+def _load_file(options: DataOptions, path: Path, part: str) -> Dataset:
+    if path.suffix == ".txt":
+        return _take(_from_text_files({"text": path}), part)
+    suffix = path.with_suffix("").suffix if path.suffix in _COMPRESSED else path.suffix
+    if suffix not in _BUILDERS:
+        known = ", ".join([*_BUILDERS, ".txt"])
+        raise UserError(f"data.path: {path} has none of the known endings {known}")
+    _size_and_time(path)  # an empty file is better told here than by a builder
+    builder, arguments = _BUILDERS[suffix]
+    if builder == "csv":  # a number is text too
+        arguments = {**arguments, "converters": {options.source: str, options.target: str}}
+    return _call_datasets(options, part, builder, "train", data_files={"train": str(path)}, **arguments)
 
 
 def _looks_local(path: str) -> bool:
@@ -160,7 +185,11 @@ def _call_datasets(options: DataOptions, part: str, builder: str, split: str, **
     try:
         dataset = datasets.load_dataset(builder, split=split + part, **arguments)
     except Exception as error:  # datasets raises many kinds; each is about what the user asked for
+        if isinstance(error, datasets.exceptions.DatasetGenerationError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if "data_files" not in arguments and not Path(builder).exists():
+            reason += f"; and there is no folder {builder} here"
         raise UserError(f"data.path: datasets cannot load split {split}{part} of {options.path}: {reason}") from None
     assert isinstance(dataset, Dataset)
     return dataset
@@ -177,15 +206,23 @@ def _columns(dataset: Dataset, options: DataOptions) -> Dataset:
                 f"data.{side}: {options.path} has no column {column}; it has "
                 f"{', '.join(dataset.column_names)}{did_you_mean(column, dataset.column_names)}"
             )
-        if dataset.features[column].dtype not in ("string", "large_string", "null"):
-            raise UserError(
-                f"data.{side}: column {column} of {options.path} is not text, but {dataset.features[column].dtype}"
-            )
+        kind = getattr(dataset.features[column], "dtype", dataset.features[column])
+        if kind not in ("string", "large_string", "null"):
+            raise UserError(f"data.{side}: column {column} of {options.path} is not text, but {kind}")
+        _check_utf8(dataset, column, options)
     if options.source == options.target:
-        dataset = dataset.add_column("target", dataset[options.target][:])
-        dataset = dataset.rename_column(options.source, "source")
+        one = dataset.select_columns([options.source])
+        dataset = datasets.concatenate_datasets([one.rename_columns({options.source: side}) for side in wanted], axis=1)
     else:
         dataset = dataset.select_columns([options.source, options.target])
         spare = {name: f"nmt.{name}" for name in dataset.column_names}
         dataset = dataset.rename_columns(spare).rename_columns({spare[column]: side for side, column in wanted.items()})
     return dataset
+
+
+def _check_utf8(dataset: Dataset, column: str, options: DataOptions) -> None:
+    """The libraries that read JSON and Parquet do not look at the bytes of a text."""
+    try:
+        dataset.data.column(column).validate(full=True)
+    except ValueError:  # pyarrow's ArrowInvalid
+        raise UserError(f"data.path: column {column} of {options.path} is not UTF-8 text") from None

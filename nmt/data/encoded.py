@@ -9,7 +9,7 @@ import numpy.typing as npt
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 
-from nmt.data.batch import Batch, BatchPlan, make_batch
+from nmt.data.batch import Batch, BatchPlan, idle_batch, make_batch
 from nmt.tokenizer import TokenizerPair
 
 _SMALL = 20_000  # rows that one process tokenizes faster than several start
@@ -129,9 +129,9 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Gives the batches from the position on."""
         while self.position < len(self._batches):
-            rows = self.corpus.dataset[self._batches[self.position]]
+            indices = self._batches[self.position]
             self.position += 1
-            yield self._collate(rows)
+            yield self._collate(self.corpus.dataset[indices]) if len(indices) else idle_batch()
 
     def _collate(self, rows: Mapping[str, Any]) -> Batch:
         if self.subword_sampling is None:

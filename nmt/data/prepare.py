@@ -7,7 +7,8 @@ from pathlib import Path
 from datasets import Dataset
 
 from nmt.data.corpus import iterate_text
-from nmt.recipe import LoadedRecipe, TokenizerOptions
+from nmt.recipe import TokenizerOptions
+from nmt.recipe_file import LoadedRecipe
 from nmt.text import write_bytes
 from nmt.tokenizer import Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
 

@@ -22,7 +22,8 @@ from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
 from nmt.errors import UserError
 from nmt.model.build import build_model
-from nmt.recipe import LoadedRecipe, Recipe, dump_recipe, load_recipe
+from nmt.recipe import Recipe
+from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
 from nmt.runs import RUN_VARIABLE, new_run, unfinished_run
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair

@@ -1,0 +1,294 @@
+"""Reads recipes strictly: every mistake at once, one line each, with file, line, key and what was probably meant."""
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from nmt.errors import UserError, did_you_mean
+from nmt.recipe import Recipe
+from nmt.strict_yaml import KeyPath, parse
+
+_WANTED = {  # pydantic's kinds of mistakes in the words of a YAML file
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "model_type": "a group of keys",
+    "model_attributes_type": "a group of keys",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "string_pattern_mismatch": "days, hours, minutes and seconds as in '00:12:00:00'",
+}
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe and what is known only from its file.
+
+    Attributes:
+        recipe: the validated recipe.
+        name: the file's name without its ending.
+        tokenizers: the folder in which models of its tokenizer specification are kept and shared, or None if the
+            recipe spells the specification out itself.
+        tokenizer_name: name of the specification in that folder.
+    """
+
+    recipe: Recipe
+    name: str
+    tokenizers: Path | None
+    tokenizer_name: str
+
+
+@dataclass
+class _Draft:
+    """The recipe while it is put together.
+
+    Attributes:
+        data: what the files and overrides say.
+        places: where each key stands.
+        problems: a line for each mistake so far.
+    """
+
+    data: dict[str, Any]
+    places: dict[KeyPath, str]
+    problems: list[str]
+
+    def place(self, path: KeyPath) -> str:
+        """Where the key stands, or if it is missing the nearest one around it."""
+        return next(self.places[path[:size]] for size in range(len(path), -1, -1) if path[:size] in self.places)
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Reads, completes and validates a recipe.
+
+    Args:
+        path: the YAML file.
+        overrides: `key=value` with dotted keys; values are read as YAML.
+
+    Raises:
+        UserError: with one line for every mistake in the file, the tokenizer specification and the overrides.
+    """
+    path = Path(path)
+    draft = _Draft({}, {(): str(path)}, [])
+    _read_into(draft, path, ())
+    specification = draft.data.get("tokenizer")
+    tokenizers, tokenizer_name = None, path.stem
+    if isinstance(specification, str):
+        specification_path = Path(os.path.normpath(path.parent / specification))
+        tokenizers, tokenizer_name = specification_path.parent, specification_path.stem
+        _read_into(draft, specification_path, ("tokenizer",))
+    for override in overrides:
+        _apply_override(draft, override)
+    return LoadedRecipe(_validate(draft), path.stem, tokenizers, tokenizer_name)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
+    return str(yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=1000))
+
+
+def recipe_schema() -> str:
+    """The JSON schema of a recipe file, for editors."""
+    schema = Recipe.model_json_schema()
+    tokenizer = schema["properties"]["tokenizer"]
+    tokenizer["anyOf"] = [{"$ref": tokenizer.pop("$ref")}, {"type": "string"}]  # or the path of a specification
+    return json.dumps(schema, indent=2)
+
+
+def _read_into(draft: _Draft, path: Path, prefix: KeyPath) -> None:
+    """Parses the file at `path` and puts its content at `prefix`: the whole recipe, or its tokenizer."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        known = [str(found) for found in sorted(path.parent.glob("*.yaml"))]
+        place = f"{draft.place(prefix)}: {prefix[0]}: " if prefix else ""
+        raise UserError(f"{place}{path}: {error.strerror}{did_you_mean(str(path), known)}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    document = parse(text)
+    for key_path, line in document.lines.items():
+        draft.places[prefix + key_path] = f"{path}:{line}"
+    draft.problems += [_line(draft.place(prefix + where), prefix + where, what) for where, what in document.problems]
+    data = document.data if document.data is not None else {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path}:1: expected `key: value` lines, found {_kind(data)}")
+    if prefix:
+        draft.data[str(prefix[0])] = data
+    else:
+        draft.data = data
+
+
+def _apply_override(draft: _Draft, override: str) -> None:
+    key, separator, text = override.partition("=")
+    place = f"command line: {' '.join(override.split())}"
+    if not separator or not all(key.split(".")):
+        draft.problems.append(f"{place}: expected key=value, as in model.hidden_size=256")
+        return
+    path = tuple(key.split("."))
+    document = parse(text)
+    draft.problems += [_line(place, path, message) for _, message in document.problems]
+    section = draft.data
+    for part in path[:-1]:
+        below = section.get(part)
+        if not isinstance(below, dict):
+            below = section[part] = {}
+        section = below
+    section[path[-1]] = document.data if text.strip() else None
+    for known in [known for known in draft.places if known[: len(path)] == path]:
+        del draft.places[known]
+    draft.places[path] = place
+
+
+def _validate(draft: _Draft) -> Recipe:
+    recipe = None
+    try:
+        recipe = Recipe.model_validate(draft.data)
+    except ValidationError as error:
+        draft.problems += _explain(error, draft)
+    if draft.problems or recipe is None:
+        raise UserError("\n".join(dict.fromkeys(draft.problems)))
+    return recipe
+
+
+def _explain(error: ValidationError, draft: _Draft) -> Iterator[str]:
+    """One line for each key that is wrong; pydantic has several where several kinds of value are possible."""
+    problems: dict[KeyPath, list[Any]] = {}
+    for problem in error.errors():
+        problems.setdefault(_key_path(problem["loc"]), []).append(problem)
+    for path, at_key in problems.items():
+        if len(at_key) == 1:
+            yield _explain_one(at_key[0], path, draft)
+        else:
+            wanted = " or ".join(dict.fromkeys(_wanted(problem) for problem in at_key))
+            yield _line(draft.place(path), path, f"expected {wanted}, found {_kind(at_key[0]['input'])}")
+
+
+def _explain_one(problem: Any, path: KeyPath, draft: _Draft) -> str:
+    """Place, key, what is wrong, what was meant."""
+    given, context = problem["input"], problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            message = f"unknown key{_suggest_key(path)}"
+        case "missing":
+            message = "this key is missing"
+        case "union_tag_not_found":
+            message = "the key `type` is missing"
+        case "union_tag_invalid":
+            path, given = (*path, "type"), context["tag"]
+            message = _none_of(str(given), [tag.strip(" '") for tag in context["expected_tags"].split(",")])
+        case "literal_error":
+            message = _none_of(given, [str(choice) for choice in _choices(context["expected"])])
+        case "value_error":
+            message = str(context["error"])
+        case _:
+            message = f"expected {_wanted(problem)}, found {_kind(given)}"
+    return _line(draft.place(path), path, message)
+
+
+def _wanted(problem: Any) -> str:
+    """What a value should have been."""
+    context = problem.get("ctx", {})
+    if problem["type"] == "literal_error":
+        return " or ".join(_choices(context["expected"]))
+    default = str(problem["msg"]).removeprefix("Input should be ")
+    return _WANTED.get(problem["type"], default).format(**context)
+
+
+def _choices(expected: str) -> list[str]:
+    """The words in pydantic's `'a', 'b' or 'c'`."""
+    return expected.split("'")[1::2]
+
+
+def _none_of(given: object, choices: Sequence[str]) -> str:
+    found = given if isinstance(given, str) else _kind(given)
+    return f"{found} is none of {', '.join(choices)}{did_you_mean(str(given), choices)}"
+
+
+def _key_path(location: Iterable[str | int]) -> KeyPath:
+    """Pydantic's location without the names it gives to the members of a union, which are no keys of the file."""
+    path: list[str | int] = []
+    kinds: list[Any] = [Recipe]
+    for part in location:
+        sections = [kind for kind in kinds if _is_section(kind)]
+        chosen = [section for section in sections if len(sections) > 1 and _tag(section) == part]
+        if chosen:
+            kinds = chosen
+        elif len(sections) == 1:
+            path.append(part)
+            kinds = _kinds(sections[0].model_fields.get(str(part)))
+        elif isinstance(part, int):
+            path.append(part)
+    return tuple(path)
+
+
+def _suggest_key(path: KeyPath) -> str:
+    """The same key in another section, else the nearest at the same place, else the nearest anywhere."""
+    keys = list(_all_keys(Recipe))
+    *section, wrong = map(str, path)
+    namesakes = [key for key in keys if key.rpartition(".")[2] == wrong]
+    siblings = {key.rpartition(".")[2]: key for key in keys if key.split(".")[:-1] == section}
+    near = [siblings[name] for name in difflib.get_close_matches(wrong, siblings, n=1)]
+    far = difflib.get_close_matches(".".join(map(str, path)), keys, n=1, cutoff=0.75)
+    best = (namesakes or near or far)[:1]
+    return f"; did you mean {best[0]}?" if best else ""
+
+
+def _all_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of the recipe."""
+    for name, info in section.model_fields.items():
+        yield prefix + name
+        for kind in _kinds(info):
+            if _is_section(kind):
+                yield from _all_keys(kind, f"{prefix}{name}.")
+
+
+def _kinds(info: FieldInfo | None) -> list[Any]:
+    """The types a field may have."""
+    return [info.annotation, *get_args(info.annotation)] if info else []
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _tag(section: type[BaseModel]) -> str:
+    """The `type` by which a member of a union is chosen."""
+    return str(get_args(section.model_fields["type"].annotation)[0])
+
+
+def _line(place: str, path: KeyPath, message: str) -> str:
+    key = ".".join(map(str, path))
+    line = f"{place}: {key}: {message}" if key else f"{place}: {message}"
+    return " ".join(line.split())
+
+
+def _kind(value: object) -> str:
+    """What a value is, in the words of a YAML file."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a group of keys"
+        case list():
+            return "a list"
+        case str():
+            return f"the text {value!r}"
+        case _:
+            return f"the number {value}"

@@ -1,0 +1,92 @@
+"""The command itself: help, version, recipes, and one line for bad usage."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nmt.cli import main
+from tests.training_runs import run_nmt
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("train", "translate", "evaluate", "score", "recipe")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(command in shown for command in COMMANDS)
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("nmt 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["transalte"], "invalid choice: 'transalte'"),
+        (["train"], "the following arguments are required: RECIPE"),
+        (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs"),
+        (["translate", "extra"], "unrecognized arguments: extra"),
+        (["translate", "--beam", "0"], "argument --beam: 0 is less than 1"),
+        (["translate", "--beam", "two"], "argument --beam: invalid _positive value: 'two'"),
+        (["translate", "--length-penalty", "nan"], "argument --length-penalty: nan is not a number from 0 up"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert message in shown.err
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_what_a_command_needs_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    done = run_nmt("translate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nmt: no finished run in runs/; train one with nmt train")
+    done = run_nmt("translate", "--alignments", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "nmt: --alignments needs --format jsonl\n")
+    done = run_nmt("translate", "--model", "here", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nmt: here: no model here; expected the folder of a run or of a bundle")
+    done = run_nmt("train", "recipe.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "nmt: recipe.yaml: No such file or directory\n")
+
+
+def test_overrides_may_stand_on_both_sides_of_the_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    recipe = str(ROOT / "recipes" / "numbers-de-en.yaml")
+    wrong = ["train", recipe, "model.layers=0", "--run", str(tmp_path / "run"), "training.seed=-1"]
+    assert main(wrong) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == [
+        "nmt: command line: model.layers=0: model.layers: expected at least 1, found the number 0",
+        "nmt: command line: training.seed=-1: training.seed: expected at least 0, found the number -1",
+    ]
+
+
+def test_recipes_are_shown_checked_and_described(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    recipes = sorted(map(str, (ROOT / "recipes").rglob("*.yaml")))
+    assert main(["recipe", "check", *recipes]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{recipe}: ok" for recipe in recipes]
+    assert main(["recipe", "show", recipes[0], "model.hidden_size=64"]) == 0
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert main(["recipe", "check", str(shown), "data.path=other"]) == 0
+    assert main(["recipe", "check", recipes[0], "nowhere.yaml"]) == 2
+    assert "nowhere.yaml: No such file" in capsys.readouterr().err
+    assert main(["recipe", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"].keys() >= {"data", "model", "training"}
