@@ -1,0 +1,300 @@
+"""Text to text in this process; promise 4 does it with the real command."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nmt.cli import main
+from nmt.errors import UserError
+from nmt.tokenizer import EOS
+from nmt.translator import Translation, Translator, choose_device
+from tests.fixtures_text import SOURCES, make_bundle, practised_bundle, saved, tokenizer, write_lines
+
+LINES = SOURCES[:8]
+
+
+def translator(warned: list[str] | None = None, **search: Any) -> Translator:
+    bundle = practised_bundle()
+    options = bundle.recipe.search.model_copy(update=search)
+    return Translator(bundle.model, bundle.tokenizers, options, None if warned is None else warned.append)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(practised_bundle(), tmp_path_factory.mktemp("translator") / "model")
+
+
+# -- in Python ----------------------------------------------------------------------------------------------------
+
+
+def test_a_line_gives_a_line_and_lines_give_lines() -> None:
+    translate = translator()
+    lines = translate(LINES)
+    assert len(lines) == len(LINES)
+    assert len(set(lines)) > 4  # it has learned something
+    assert translate(LINES[0]) == lines[0]
+    assert translate([]) == []
+    assert translate("") == ""
+
+
+def test_blank_lines_stay_blank_and_order_is_kept() -> None:
+    translate = translator()
+    mixed = ["", LINES[3], " \t", LINES[1], LINES[0], "\u3000", LINES[1]]
+    expected = [translate(line) if line.strip() else "" for line in mixed]
+    assert translate(mixed) == expected
+    assert translate.translate(["", "\u2028"], n_best=3) == [[Translation("")], [Translation("")]]
+
+
+def test_the_best_come_first_and_asking_for_more_does_not_change_the_first() -> None:
+    translate = translator(beam_size=4)
+    for best, one in zip(translate.translate(LINES, n_best=4), translate.translate(LINES), strict=True):
+        assert best[0] == one[0]
+        assert len(best) == 4
+        assert len({found.ids for found in best}) == 4
+        assert [found.score for found in best] == sorted((found.score for found in best), reverse=True)
+        for found in best:
+            penalty = (5 + len(found.ids) + 1) / 6
+            assert found.score == pytest.approx(found.log_prob / penalty, rel=1e-5)
+
+
+def test_more_of_the_best_than_the_beam_holds_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^the 5 best translations need a beam of 5, not 4$"):
+        translator(beam_size=4).translate(LINES, n_best=5)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_score_of_a_translation_is_its_log_probability(beam_size: int) -> None:
+    translate = translator(beam_size=beam_size)
+    found = [best[0] for best in translate.translate(LINES)]
+    texts = [best.text for best in found]
+    assert [tuple(ids) for ids in translate.tokenizers.target.encode(texts)] == [best.ids for best in found]
+    for best, (log_prob, tokens) in zip(found, translate.score(LINES, texts), strict=True):
+        assert log_prob == pytest.approx(best.log_prob, abs=1e-4)
+        assert tokens == len(best.ids) + 1
+
+
+def test_scores_come_in_the_order_of_the_lines() -> None:
+    translate = translator(batch_size=2)
+    targets = ["one", "", "two three four", "five"]
+    together = translate.score(LINES[:4], targets)
+    for source, target, scored in zip(LINES, targets, together, strict=False):
+        assert translate.score([source], [target])[0] == pytest.approx(scored, abs=1e-4)
+    assert translate.score([], []) == []
+    assert translate.score([""], [""])[0][1] == 1  # the end alone
+
+
+@pytest.mark.parametrize("attention", [{"type": "additive", "size": 5}, {"type": "general"}])
+def test_an_alignment_is_a_distribution_for_every_piece(attention: dict[str, Any]) -> None:
+    bundle = make_bundle(model={"attention": attention})
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    found = translate.translate(LINES[:2])[0][0]
+    alignment = translate.align(LINES[0], found)
+    assert alignment is not None
+    assert alignment.source == [*translate.tokenizers.source.pieces(translate._encode(LINES[:1])[0]), "</s>"]
+    assert alignment.target == [*translate.tokenizers.target.pieces(found.ids), "</s>"]
+    assert alignment.weights.shape == (len(alignment.target), len(alignment.source))
+    torch.testing.assert_close(alignment.weights.sum(dim=1), torch.ones(len(alignment.target)))
+    assert (alignment.weights >= 0).all()
+
+
+def test_without_attention_there_is_no_alignment() -> None:
+    bundle = make_bundle(model={"attention": {"type": "none"}})
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    assert translate.align(LINES[0], translate.translate(LINES[:1])[0][0]) is None
+
+
+def test_a_line_that_is_far_too_long_is_cut_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    warned: list[str] = []
+    translate = translator(warned, max_source_length=3)
+    long = "eins zwei drei vier fünf"
+    assert translate([long, "eins"]) == translate(["eins zwei drei", "eins"])
+    assert warned == ["a line of 5 pieces was cut to 3: 'eins zwei drei vier fünf'..."]
+    translator(max_source_length=3)([long])
+    assert capsys.readouterr().err == f"nmt: warning: {warned[0]}\n"
+
+
+def test_the_network_keeps_its_mode_and_dropout_is_off() -> None:
+    bundle = make_bundle(model={"dropout": 0.9})
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    expected = translate.translate(LINES), translate.score(LINES, LINES)
+    bundle.model.train()
+    assert (translate.translate(LINES), translate.score(LINES, LINES)) == expected
+    translate.align(LINES[0], Translation("one", ids=(9, 10)))
+    assert bundle.model.training
+    with pytest.raises(UserError):
+        translate.translate(LINES, n_best=99)
+    assert bundle.model.training
+
+
+def test_each_block_is_given_before_the_next_is_asked_for() -> None:
+    asked = 0
+
+    def blocks() -> Iterator[list[str]]:
+        nonlocal asked
+        for line in LINES:
+            asked += 1
+            yield [line, ""]
+
+    stream = translator().stream(blocks())
+    for number, line in enumerate(LINES, start=1):
+        assert next(stream)[0] == line
+        assert next(stream) == ("", [Translation("")])
+        assert asked == number
+    assert next(stream, None) is None
+
+
+def test_a_loaded_translator_translates_the_same(model: Path) -> None:
+    assert Translator.load(model, "cpu")(LINES) == translator()(LINES)
+    assert Translator.load(str(model), "cpu", beam_size=1).options.beam_size == 1
+    with pytest.raises(ValueError, match="beam_size"):
+        Translator.load(model, "cpu", beam_size=0)
+    with pytest.raises(ValueError, match="bean_size"):
+        Translator.load(model, "cpu", bean_size=2)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "cpu:x"])
+def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
+    with pytest.raises(UserError, match=rf"^--device {name}: [^\n]+$"):
+        choose_device(name)
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+
+
+# -- the command, in this process ---------------------------------------------------------------------------------
+
+
+class Command:
+    """Runs `nmt` on some standard input."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[bytes]) -> None:
+        self.input = folder / "stdin"
+        self.monkeypatch = monkeypatch
+        self.output = output
+
+    def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> tuple[list[str], list[str]]:
+        """The lines of standard output and of standard error."""
+        self.input.write_bytes(stdin)
+        with self.input.open() as file:
+            self.monkeypatch.setattr(sys, "stdin", file)
+            code = main([*map(str, arguments), "--device", "cpu"])
+        found = self.output.readouterr()
+        assert code == (2 if found.err.startswith(b"nmt: ") and b"warning" not in found.err else 0)
+        return found.out.decode().split("\n")[:-1], found.err.decode().split("\n")[:-1]
+
+
+@pytest.fixture
+def nmt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Command:
+    return Command(tmp_path, monkeypatch, capsysbinary)
+
+
+def test_no_input_gives_no_output(nmt: Command, model: Path) -> None:
+    assert nmt("translate", "--model", model) == ([], [])
+    assert nmt("translate", "--model", model, "--format", "jsonl", stdin=b"\n")[0] == [
+        '{"source": "", "translations": [{"text": "", "score": 0.0, "log_prob": 0.0, "tokens": []}]}'
+    ]
+
+
+def test_n_best_writes_so_many_lines_for_each_line(nmt: Command, model: Path) -> None:
+    stdin = f"{LINES[0]}\n\n{LINES[1]}".encode()
+    found, _ = nmt("translate", "--model", model, "--n-best", "3", stdin=stdin)
+    expected = [[best.text for best in line] for line in translator().translate([LINES[0], LINES[1]], n_best=3)]
+    assert found == [*expected[0], "", "", "", *expected[1]]
+    scored, _ = nmt("translate", "--model", model, "--n-best", "3", "--scores", stdin=stdin)
+    assert [line.partition("\t")[2] for line in scored] == found
+    scores = [float(line.partition("\t")[0]) for line in scored]
+    assert scores[3:6] == [0.0, float("-inf"), float("-inf")]  # of a blank line there is one translation
+    assert [sorted(three, reverse=True) for three in (scores[:3], scores[6:])] == [scores[:3], scores[6:]]
+
+
+def test_n_best_keeps_its_lines_where_there_are_not_so_many(nmt: Command, tmp_path: Path) -> None:
+    # With room for one piece, a translation is the end alone, or one of 347 pieces and the end.
+    bundle = make_bundle(search={"max_length_ratio": 0.0, "max_length_extra": 1, "beam_size": 400})
+    model = saved(bundle, tmp_path / "model")
+    found, _ = nmt("translate", "--model", model, "--n-best", "400", "--scores", stdin=b"eins\nzwei\n")
+    assert len(found) == 800
+    for lines in (found[:400], found[400:]):
+        assert lines[348:] == ["-inf\t"] * 52
+        assert "-inf\t" not in lines[:348]
+
+
+def test_json_lines_hold_scores_tokens_and_alignments(nmt: Command, model: Path) -> None:
+    stdin = f"{LINES[0]}\n \n{LINES[1]} ".encode() + b"\xff\n"
+    arguments = ["--format", "jsonl", "--n-best", "2", "--alignments"]
+    found, _ = nmt("translate", "--model", model, *arguments, stdin=stdin)
+    rows = [json.loads(line) for line in found]
+    assert [row["source"] for row in rows] == [LINES[0], " ", f"{LINES[1]} \ufffd"]
+    assert rows[1]["translations"] == [{"text": "", "score": 0.0, "log_prob": 0.0, "tokens": [], "alignment": None}]
+    expected = translator().translate([row["source"] for row in rows], n_best=2)
+    for row, best in zip(rows, expected, strict=True):
+        assert [entry["text"] for entry in row["translations"]] == [one.text for one in best]
+        assert [entry["log_prob"] for entry in row["translations"]] == pytest.approx([one.log_prob for one in best])
+        assert [entry["score"] for entry in row["translations"]] == pytest.approx([one.score for one in best])
+    for entry in [*rows[0]["translations"], *rows[2]["translations"]]:
+        assert "".join(entry["tokens"]).replace("\u2581", " ").strip() == entry["text"]
+        alignment = entry["alignment"]
+        assert alignment["target"] == [*entry["tokens"], "</s>"]
+        assert alignment["source"][-1] == "</s>"
+        assert len(alignment["weights"]) == len(alignment["target"])
+        for weights in alignment["weights"]:
+            assert len(weights) == len(alignment["source"])
+            assert sum(weights) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_score_gives_the_log_probability_of_the_translation(nmt: Command, model: Path, tmp_path: Path) -> None:
+    stdin = "".join(f"{line}\n" for line in LINES).encode()
+    rows = [json.loads(line) for line in nmt("translate", "--model", model, "--format", "jsonl", stdin=stdin)[0]]
+    translations = [row["translations"][0] for row in rows]
+    files = [
+        write_lines(tmp_path / "a.de", LINES),
+        write_lines(tmp_path / "a.en", [entry["text"] for entry in translations]),
+    ]
+    out, err = nmt_score(nmt, model, files)
+    assert [float(line) for line in out] == pytest.approx([entry["log_prob"] for entry in translations], abs=2e-4)
+    assert err == []
+
+
+def nmt_score(nmt: Command, model: Path, files: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """`nmt score`, without the line about perplexity."""
+    out, err = nmt("score", "--model", model, "--source", files[0], "--target", files[1])
+    assert err[-1].startswith("perplexity ")
+    return out, err[:-1]
+
+
+def test_translating_loads_nothing_that_it_does_not_need(model: Path, tmp_path: Path) -> None:
+    code = (
+        "import io, sys\n"
+        "from nmt.cli import main\n"
+        "sys.stdin = io.TextIOWrapper(io.BytesIO(b'eins zwei\\n'))\n"
+        "main(['translate', '--model', sys.argv[1], '--format', 'jsonl', '--alignments'])\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert json.loads(done.stdout)["source"] == "eins zwei"
+    loaded = set(done.stderr.split())
+    assert "nmt.translator" in loaded
+    needless = {
+        *("pytorch_lightning", "lightning_fabric", "torchmetrics", "datasets", "pyarrow", "pandas", "huggingface_hub"),
+        *("sacrebleu", "matplotlib", "tensorboard", "torch.utils.tensorboard", "torch._dynamo", "torch._inductor"),
+        *("sympy", "nmt.training", "nmt.evaluation", "nmt.metrics", "nmt.data.corpus", "nmt.data.encoded"),
+    }
+    assert not needless & loaded
+
+
+def test_the_end_is_no_piece_of_a_translation() -> None:
+    for best in translator().translate(LINES, n_best=2):
+        for found in best:
+            assert EOS not in found.ids
+            assert max(found.ids, default=0) < len(tokenizer("word"))
