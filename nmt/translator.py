@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from jaxtyping import Float
@@ -99,7 +100,13 @@ class Translator:
         options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **search})
         return cls(model, bundle.tokenizers, options)
 
-    def __call__(self, lines: str | Sequence[str]) -> Any:
+    @overload
+    def __call__(self, lines: str) -> str: ...  # type: ignore[overload-overlap]  # a text is a sequence of texts too
+
+    @overload
+    def __call__(self, lines: Sequence[str]) -> list[str]: ...
+
+    def __call__(self, lines: str | Sequence[str]) -> str | list[str]:
         """Translates a line into a line, or lines into as many lines."""
         if isinstance(lines, str):
             return self.translate([lines])[0][0].text
@@ -147,7 +154,7 @@ class Translator:
         (ids,) = self._encode([source])
         target = [*translation.ids]
         batch = make_batch([ids], [target]).to(self.device)
-        with self._evaluating(), torch.inference_mode():
+        with _evaluating(self.model), torch.inference_mode():
             _, weights = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
         if weights is None:
             return None
@@ -175,7 +182,7 @@ class Translator:
     def _search(self, sources: Sequence[Sequence[int]], n_best: int) -> list[list[Hypothesis]]:
         src_ids, src_lengths = (tensor.to(self.device) for tensor in source_tensors(sources))
         settings = search_settings(self.options, n_best)
-        with self._evaluating():
+        with _evaluating(self.model):
             if settings.beam_size == 1:
                 return [[best] for best in greedy_search(self.model, src_ids, src_lengths, settings)]
             return beam_search(self.model, src_ids, src_lengths, settings)
@@ -190,29 +197,23 @@ class Translator:
     def _force(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
         """Log-probability of each target given its source."""
         batch = make_batch([source for source, _ in pairs], [target for _, target in pairs]).to(self.device)
-        with self._evaluating(), torch.inference_mode():
+        with _evaluating(self.model), torch.inference_mode():
             outputs, _ = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
             log_probs = self.model.output(outputs).float().log_softmax(dim=-1)
             tokens = log_probs.gather(2, batch.tgt_out[:, :, None])[:, :, 0]
             sums: list[float] = (tokens * (batch.tgt_out != PAD)).double().sum(dim=1).tolist()
         return sums
 
-    def _evaluating(self) -> "_Evaluating":
-        return _Evaluating(self.model)
 
-
-class _Evaluating:
+@contextmanager
+def _evaluating(model: Seq2Seq) -> Iterator[None]:
     """Switches dropout off, and back on if it was on."""
-
-    def __init__(self, model: Seq2Seq) -> None:
-        self.model = model
-
-    def __enter__(self) -> None:
-        self.was_training = self.model.training
-        self.model.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self.model.train(self.was_training)
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:

@@ -167,7 +167,7 @@ class TranslationTask(pl.LightningModule):
         rank, processes = self.global_rank, self.trainer.world_size
         mine = self._translator(self.validation_sources[rank::processes])
         if processes == 1:
-            return list(mine)
+            return mine
         shares: list[list[str]] = [[] for _ in range(processes)]
         torch.distributed.all_gather_object(shares, mine)
         lines = [""] * len(self.validation_sources)
