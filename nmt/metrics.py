@@ -42,7 +42,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str], options: Evaluat
 
     _check(hypotheses, references)
     bleu, chrf = _bleu(options), CHRF(lowercase=options.lowercase)
-    ter = TER(case_sensitive=not options.lowercase)
+    ter = TER()  # as the sacrebleu command computes it, without regard to case
     corpus = [list(references)]
     values = {
         name: metric.corpus_score(list(hypotheses), corpus).score

@@ -1,6 +1,11 @@
 """Settings of the whole test suite."""
 
 import os
+import tempfile
+
+# Before `datasets` is imported: what tests cache is their own, and no hub is ever asked.
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="nmt-tests-")
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from hypothesis import settings

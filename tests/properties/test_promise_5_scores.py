@@ -61,9 +61,9 @@ def assert_same(ours: Scores | dict[str, Any], command: dict[str, tuple[float, s
 @pytest.mark.parametrize(
     ("fields", "flags"),
     [
-        ({}, ["--ter-case-sensitive"]),
+        ({}, []),
         ({"lowercase": True, "bleu_tokenize": "intl"}, ["-lc", "--chrf-lowercase", "-tok", "intl"]),
-        ({"bleu_tokenize": "char"}, ["--ter-case-sensitive", "-tok", "char"]),
+        ({"bleu_tokenize": "char"}, ["-tok", "char"]),
     ],
 )
 def test_the_scores_are_those_of_the_command(fields: dict[str, Any], flags: list[str], tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_evaluate_prints_and_writes_what_the_command_scores(tmp_path: Path) -> N
     assert (tmp_path / "hypotheses.txt").read_bytes().count(b"\n") == len(sources)
     found = json.loads(done.stdout)["beam"]
     assert 0 < found["bleu"] < 100
-    assert_same(found, sacrebleu(tmp_path / "hypotheses.txt", files[1], "--ter-case-sensitive"))
+    assert_same(found, sacrebleu(tmp_path / "hypotheses.txt", files[1]))
     assert files[1].read_bytes() == written
 
 
@@ -101,6 +101,6 @@ def test_a_training_ends_with_what_the_command_scores(tmp_path: Path) -> None:
             hypotheses = run / "hypotheses" / f"{split}.{search}.txt"
             references = run / "hypotheses" / f"{split}.reference.txt"
             if split == "test":
-                assert_same(results[split][search], sacrebleu(hypotheses, references, "--ter-case-sensitive"))
+                assert_same(results[split][search], sacrebleu(hypotheses, references))
             lines = list(read_lines(hypotheses)), list(read_lines(references))
             assert score(*lines, EvaluationOptions()).as_dict().items() <= results[split][search].items()
