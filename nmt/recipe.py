@@ -27,8 +27,9 @@ class DataOptions(Section):
     """Where the text comes from and which of it is used."""
 
     path: str | Annotated[list[str], Field(min_length=2, max_length=2)]
-    """A hub id, a local folder or file that `datasets` loads, `builtin:numbers`, or two plain text files
-    `[SOURCE, TARGET]`, one sentence a line. `{split}` in a file name stands for the split's name."""
+    """A hub id, a local folder or file that `datasets` loads, `builtin:numbers`, or two plain text files, one sentence
+    a line: `PREFIX` for PREFIX.de and PREFIX.en (if those are `source` and `target`), or a list of the two. `{split}`
+    in a file name stands for the split's name; inside [brackets] such a name must be quoted."""
     config: str | None = None
     """The configuration of the dataset, where it has several."""
     train: str = "train"
@@ -38,9 +39,9 @@ class DataOptions(Section):
     test: str | None = "test"
     """Test split; no line of it is ever dropped. null: no test at the end."""
     source: str = "source"
-    """Column of the source text; nested columns with a dot, `translation.de`."""
+    """Column of the source text, or ending of its file; nested columns with a dot, `translation.de`."""
     target: str = "target"
-    """Column of the target text."""
+    """Column of the target text, or ending of its file."""
     max_length: Positive = 100
     """Training pairs with a side of more pieces than this are dropped and counted."""
     subword_sampling: PositiveFloat | None = None

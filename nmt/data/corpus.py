@@ -33,7 +33,8 @@ _BUILDERS = {
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 datasets.disable_progress_bars()  # the training has a console of its own
-logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)  # what is logged there is raised as well
+for _logger in ("datasets.packaged_modules", "huggingface_hub"):  # what is logged there is raised as well
+    logging.getLogger(_logger).setLevel(logging.CRITICAL)
 
 
 def load_split(options: DataOptions, split: str) -> Dataset:
@@ -51,8 +52,9 @@ def load_split(options: DataOptions, split: str) -> Dataset:
             no text.
     """
     name, part = _split_expression(split)
-    if isinstance(options.path, list):
-        source, target = (_file_of_split(path, name) for path in options.path)
+    pair = _text_pair(options)
+    if isinstance(options.path, list) or all(Path(path.replace("{split}", name)).is_file() for path in pair):
+        source, target = (_file_of_split(path, name) for path in pair)
         return _take(_load_text_pair(source, target), part)
     if options.path == BUILTIN_NUMBERS:
         return _columns(_take(_load_numbers(name), part), options)
@@ -110,6 +112,13 @@ def _file_of_split(path: str, name: str) -> Path:
     return Path(path.replace("{split}", name))
 
 
+def _text_pair(options: DataOptions) -> list[str]:
+    """Two plain text files: those that are listed, or PATH.SOURCE and PATH.TARGET."""
+    if isinstance(options.path, list):
+        return options.path
+    return [f"{options.path}.{column}" for column in (options.source, options.target)]
+
+
 def _load_text_pair(source: Path, target: Path) -> Dataset:
     sizes = [count_lines(path) for path in (source, target)]
     if sizes[0] != sizes[1]:
@@ -159,7 +168,9 @@ def _load(options: DataOptions, name: str, part: str) -> Dataset:
     if (path / "state.json").exists():  # written by Dataset.save_to_disk: one split, like a file
         return _take(Dataset.load_from_disk(str(_file_of_split(str(options.path), name))), part)
     if not path.exists() and _looks_local(str(options.path)):
-        raise UserError(f"data.path: there is no file or folder {path}")
+        pair = " and ".join(file.replace("{split}", name) for file in _text_pair(options))
+        nor_pair = "" if path.suffix else f", and no pair of text files {pair}"
+        raise UserError(f"data.path: there is no file or folder {path}{nor_pair}")
     return _call_datasets(options, part, str(path), name, name=options.config)
 
 
@@ -178,7 +189,12 @@ def _load_file(options: DataOptions, path: Path, part: str) -> Dataset:
 
 
 def _looks_local(path: str) -> bool:
-    return path.startswith((".", "/", "~")) or path.count("/") > 1 or Path(path).suffix in (*_BUILDERS, ".txt")
+    return (
+        "{split}" in path
+        or path.startswith((".", "/", "~"))
+        or path.count("/") > 1
+        or Path(path).suffix in (*_BUILDERS, ".txt")
+    )
 
 
 def _call_datasets(options: DataOptions, part: str, builder: str, split: str, **arguments: object) -> Dataset:

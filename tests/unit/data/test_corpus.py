@@ -395,3 +395,18 @@ def test_a_hub_that_cannot_be_reached_is_one_line_at_once(tmp_path: Path) -> Non
     (message,) = done.stdout.splitlines()
     assert message.startswith("data.path: datasets cannot load split train of nobody/no-such-corpus: ")
     assert message.endswith("there is no folder nobody/no-such-corpus here")
+
+
+def test_two_text_files_are_named_by_their_common_beginning(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.de").write_text(f"{split} eins\nzwei\n", encoding="utf-8")
+        (tmp_path / f"{split}.en").write_text(f"{split} one\ntwo\n", encoding="utf-8")
+    options = DataOptions(path=f"{tmp_path}/{{split}}", source="de", target="en")
+    assert load_split(options, "train")[:] == {"source": ["train eins", "zwei"], "target": ["train one", "two"]}
+    assert load_split(options, "valid[1:]")[:] == {"source": ["zwei"], "target": ["two"]}
+    single = DataOptions(path=f"{tmp_path}/train", source="en", target="de")
+    assert load_split(single, "train[:1]")[:] == {"source": ["train one"], "target": ["train eins"]}
+    with pytest.raises(UserError, match=r"has one split, train, but not valid"):
+        load_split(single, "valid")
+    with pytest.raises(UserError, match=r"no file or folder \S+/test, and no pair of text files \S+/test.de and \S+"):
+        load_split(options, "test")
