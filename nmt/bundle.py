@@ -121,6 +121,7 @@ def find_bundle(path: Path) -> Path:
 
 def write_tokenizers(tokenizers: TokenizerPair, folder: Path) -> None:
     """Writes the SentencePiece models of a bundle or a run."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / _SOURCE).write_bytes(tokenizers.source.model)
     if tokenizers.target is not tokenizers.source:
         (folder / _TARGET).write_bytes(tokenizers.target.model)

@@ -15,18 +15,28 @@ _SECONDS_BETWEEN_LINES = 30.0
 class RunLog:
     """Says lines to the person and writes them, with the time, to the run's log file."""
 
-    def __init__(self, path: Path | None) -> None:
-        """`path` is the log file; None keeps quiet, as all but the first of several processes do."""
-        self.path = path
+    def __init__(self, quiet: bool) -> None:
+        """All but the first of several processes are quiet."""
+        self.quiet = quiet
+        self._path: Path | None = None
+        self._waiting: list[str] = []
 
     def say(self, text: str = "") -> None:
         """Shows and records some lines."""
-        if self.path is None:
+        if self.quiet:
             return
         tqdm.write(text)
-        with self.path.open("a", encoding="utf-8") as file:
-            for line in text.split("\n"):
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._waiting += [f"{now}  {line}\n" for line in text.split("\n")]
+        if self._path is not None:
+            self.keep(self._path)
+
+    def keep(self, path: Path) -> None:
+        """Writes what was said so far, and from now on all, to the end of a file."""
+        self._path = path
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(self._waiting)
+        self._waiting.clear()
 
 
 class Console(pl.Callback):
@@ -46,7 +56,7 @@ class Console(pl.Callback):
         progress = _task(pl_module).progress
         self._start = (progress.training_seconds, progress.target_tokens, trainer.global_step)
         self._last_line = time.monotonic()
-        if self.terminal and self.run_log.path is not None:
+        if self.terminal and not self.run_log.quiet:
             total = int(trainer.estimated_stepping_batches)
             self._bar = tqdm(
                 total=total,
@@ -60,7 +70,7 @@ class Console(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Moves the bar, or says a line now and then."""
-        if self.run_log.path is None:
+        if self.run_log.quiet:
             return
         task = _task(pl_module)
         if self._bar is not None:
@@ -78,7 +88,7 @@ class Console(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says scores and samples."""
-        if self.run_log.path is None:
+        if self.run_log.quiet:
             return
         task, scores = _task(pl_module), trainer.callback_metrics
         self.run_log.say(

@@ -32,6 +32,7 @@ from nmt.training.finish import finish
 from nmt.training.interrupt import Interrupted, StopOnRequest
 from nmt.training.task import NonFiniteLoss, TranslationTask
 
+_TOKENIZERS = "tokenizers"
 _CHANGEABLE = ("trainer", "search", "evaluation")  # sections that may differ when a run is resumed
 
 
@@ -64,27 +65,34 @@ def train(
             longer finite, or the training was interrupted; the message says how to go on.
     """
     loaded = load_recipe(recipe, overrides)
-    folder = _claim_folder(loaded, Path(run) if run else None, resume)
+    folder = _choose_folder(loaded, Path(run) if run else None, resume)
+    os.environ[RUN_VARIABLE] = str(folder)
     try:
         _train(loaded, folder, resume)
     finally:
-        os.environ.pop(RUN_VARIABLE, None)
+        del os.environ[RUN_VARIABLE]
     return folder
 
 
 def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
-    log = RunLog(folder / "log.txt" if getattr(rank_zero_only, "rank", 0) == 0 else None)
+    recipe = loaded.recipe
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    log = RunLog(quiet=not first)
     _calm_lightning()
     log.say(f"run {folder}")
-    corpora = _prepare(loaded, folder, resume, log.say)
-    torch.manual_seed(loaded.recipe.training.seed)
+    corpora = _prepare(loaded, folder if resume else None, log.say)
+    if first:  # nothing is written before all that can be wrong with the data has been seen
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        write_tokenizers(corpora.tokenizers, folder / _TOKENIZERS)
+        log.keep(folder / "log.txt")
+    torch.manual_seed(recipe.training.seed)
     tokenizers = corpora.tokenizers
-    model = build_model(loaded.recipe.model, len(tokenizers.source), len(tokenizers.target))
+    model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
     log.say(f"model of {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
     validation = corpora.validation.dataset
-    task = TranslationTask(model, tokenizers, loaded.recipe, validation["source"][:], validation["target"][:])
-    trainer = make_trainer(loaded.recipe, folder, log)
-    data = TranslationData(loaded.recipe, tokenizers, corpora.training, corpora.validation)
+    task = TranslationTask(model, tokenizers, recipe, validation["source"][:], validation["target"][:])
+    trainer = make_trainer(recipe, folder, log)
+    data = TranslationData(recipe, tokenizers, corpora.training, corpora.validation)
     _fit(trainer, task, data, folder, resume)
     if trainer.is_global_zero:
         finish(trainer, task, tokenizers, folder, log)
@@ -130,21 +138,19 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
         raise UserError(f"trainer: {_first_line(error)}") from None
 
 
-def _claim_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path:
-    """The run's folder with the recipe in it; started processes take over that of the process which started them."""
-    if RUN_VARIABLE in os.environ and "LOCAL_RANK" in os.environ:
+def _choose_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path:
+    """The run's folder; a process started by another takes over that one's."""
+    if RUN_VARIABLE in os.environ:
         return Path(os.environ[RUN_VARIABLE])
     if loaded.recipe.trainer.num_nodes > 1 and run is None:
         raise UserError("with several nodes give the run's folder, the same on all: --run DIR")
     if resume:
         folder = run or unfinished_run(loaded.name)
         _check_resumable(folder, loaded.recipe)
-    else:
-        folder = run or new_run(loaded.name)
-        if (folder / "recipe.yaml").exists():
-            raise UserError(f"{folder}: here is a run already; add --resume to go on with it, or choose another")
-    write_text(folder / "recipe.yaml", dump_recipe(loaded.recipe))
-    os.environ[RUN_VARIABLE] = str(folder)
+        return folder
+    folder = run or new_run(loaded.name)
+    if (folder / "recipe.yaml").exists():
+        raise UserError(f"{folder}: here is a run already; add --resume to go on with it, or choose another")
     return folder
 
 
@@ -164,19 +170,16 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
         )
 
 
-def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[str], None]) -> _Corpora:
-    """Loads, tokenizes and reports."""
+def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], None]) -> _Corpora:
+    """Loads, tokenizes and reports; a resumed run's tokenizers are in its folder."""
     recipe = loaded.recipe
     training, validation = (load_split(recipe.data, name) for name in (recipe.data.train, recipe.data.validation))
     if recipe.data.test is not None:
         load_split(recipe.data, recipe.data.test)  # a test set that is missing is better noticed before training
-    kept = folder / "tokenizers"
-    if resume:
-        tokenizers = read_tokenizers(kept)
+    if resumed is not None:
+        tokenizers = read_tokenizers(resumed / _TOKENIZERS)
     else:
         tokenizers = prepare_tokenizers(loaded, training, text_hash(training), say)
-        kept.mkdir(exist_ok=True)
-        write_tokenizers(tokenizers, kept)
     encoded = encode_corpus(training, tokenizers, recipe.data.workers)
     usable = encoded.usable(recipe.data.max_length)
     checked = encode_corpus(validation, tokenizers, recipe.data.workers)

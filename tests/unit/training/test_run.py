@@ -205,3 +205,9 @@ def test_bfloat16_trains_like_float32_but_for_rounding(tmp_path: Path) -> None:
         assert all(weight.dtype == torch.float32 for weight in weights.values())
     assert perplexities[0] == pytest.approx(perplexities[1], rel=0.01)
     assert perplexities[0] != perplexities[1]
+
+
+def test_what_ends_before_the_training_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="tset"):
+        train(tiny_recipe(tmp_path), ["data.test=tset"], run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
