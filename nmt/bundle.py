@@ -101,6 +101,8 @@ def load_bundle(folder: Path) -> Bundle:
     )
     if wrong:
         raise UserError(f"{folder}: weights and recipe do not fit; the first difference is {wrong[0]}")
+    if broken := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
+        raise UserError(f"{folder}: the weights {broken} hold values that are no numbers; train again")
     model.load_state_dict(weights, strict=False)
     return Bundle(model.eval(), recipe, tokenizers)
 

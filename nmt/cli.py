@@ -10,27 +10,29 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from nmt.errors import UserError
+from nmt.errors import StoppedError, UserError
 
 if TYPE_CHECKING:
     from nmt.translator import Translation, Translator
 
-_EXIT_USAGE = 2
-_EXIT_INTERRUPTED = 130
 _BLOCK_LINES = 4096  # lines translated together at the most
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code: 0, or 2 after a one-line message about what is wrong."""
+    for stream in (sys.stdout, sys.stderr):  # text is UTF-8, whatever the terminal says
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
     options = _parse(arguments)
     try:
         options.run_command(options)
     except UserError as error:
-        for line in str(error).split("\n"):
-            print(f"nmt: {line}", file=sys.stderr)
-        return _EXIT_USAGE
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one is enough to say it
+            for line in str(error).split("\n"):
+                print(f"nmt: {line}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
-        return _EXIT_INTERRUPTED
+        return StoppedError.exit_code
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
@@ -53,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
     """Argparse with errors on one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_EXIT_USAGE, f"nmt: {message}; see {self.prog} --help\n")
+        self.exit(UserError.exit_code, f"nmt: {message}; see {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -169,14 +171,16 @@ def _add_search(command: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
 
 
 def _non_negative(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number from 0 up")
     return value
@@ -296,6 +300,8 @@ def _recipe_check(options: argparse.Namespace) -> None:
 
     paths = [path for path in options.recipes if "=" not in path]
     overrides = [override for override in options.recipes if "=" in override]
+    if not paths:
+        raise UserError("name at least one recipe to check")
     problems = []
     for path in paths:
         try:

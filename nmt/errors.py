@@ -7,8 +7,16 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Something the user can put right: what is wrong, where, and what to do, one line each.
 
-    The command line prints the message without a traceback and exits with code 2.
+    The command line prints the message without a traceback and exits with `exit_code`.
     """
+
+    exit_code = 2
+
+
+class StoppedError(UserError):
+    """The person stopped the work with Ctrl-C; the message says how to go on."""
+
+    exit_code = 130
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

@@ -31,6 +31,7 @@ class Evaluation:
     """An evaluated set.
 
     Attributes:
+        sources: the lines that were translated.
         greedy: by greedy search.
         beam: by beam search, as the recipe says.
         perplexity: exponential of the negative log-likelihood per target token, the ends included.
@@ -38,6 +39,7 @@ class Evaluation:
         by_length: the beam's BLEU and number of lines, for sources of so many words (Bahdanau et al. 2015, figure 2).
     """
 
+    sources: Sequence[str]
     greedy: SearchResult
     beam: SearchResult
     perplexity: float
@@ -77,6 +79,7 @@ def evaluate_translator(
     greedy_options = translator.options.model_copy(update={"beam_size": 1})
     greedy = _search(translator, greedy_options, sources, references, options)
     return Evaluation(
+        sources,
         greedy,
         beam,
         perplexity(translator.score(sources, references)),

@@ -6,7 +6,9 @@ from nmt.translator import Alignment
 
 
 def draw_alignment(alignment: Alignment, path: Path) -> None:
-    """Draws a heat map, source pieces from left to right and target pieces downwards (Bahdanau et al. 2015, figure 3).
+    """Draws a heat map, source pieces from left to right and target pieces downwards; black is much attention.
+
+    Bahdanau et al. 2015, figure 3, shows the same in white on black.
 
     Args:
         alignment: the attention of one translation.

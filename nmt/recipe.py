@@ -257,7 +257,7 @@ class TrainerOptions(Section):
     @model_validator(mode="after")
     def _ends(self) -> "TrainerOptions":
         if self.max_epochs is None and self.max_steps == -1:
-            raise ValueError("give max_epochs or max_steps, or the training never ends")
+            raise ValueError("give max_epochs or max_steps; max_time alone does not say how many steps to plan")
         return self
 
 
@@ -281,7 +281,7 @@ class SearchOptions(Section):
 class EvaluationOptions(Section):
     """What is scored and shown."""
 
-    bleu_tokenize: Literal["13a", "none", "char", "intl", "zh", "ja-mecab", "ko-mecab"] = "13a"
+    bleu_tokenize: Literal["13a", "none", "char", "intl", "zh"] = "13a"
     """sacreBLEU's tokenization for BLEU."""
     lowercase: bool = False
     """Score without regard to case."""

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt.errors import UserError, did_you_mean
 from nmt.recipe import Recipe
-from nmt.strict_yaml import KeyPath, parse
+from nmt.strict_yaml import KeyPath, dump, parse
 
 _WANTED = {  # pydantic's kinds of mistakes in the words of a YAML file
     "int_type": "a whole number",
@@ -86,20 +85,28 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe
     path = Path(path)
     draft = _Draft({}, {(): str(path)}, [])
     _read_into(draft, path, ())
+    for override in overrides:
+        if override.startswith("tokenizer="):  # perhaps the path of another specification
+            _apply_override(draft, override)
     specification = draft.data.get("tokenizer")
     tokenizers, tokenizer_name = None, path.stem
     if isinstance(specification, str):
         specification_path = Path(os.path.normpath(path.parent / specification))
         tokenizers, tokenizer_name = specification_path.parent, specification_path.stem
-        _read_into(draft, specification_path, ("tokenizer",))
+        try:
+            _read_into(draft, specification_path, ("tokenizer",))
+        except UserError as error:
+            draft.problems.append(str(error))
+            draft.data["tokenizer"] = {}
     for override in overrides:
-        _apply_override(draft, override)
+        if not override.startswith("tokenizer="):
+            _apply_override(draft, override)
     return LoadedRecipe(_validate(draft), path.stem, tokenizers, tokenizer_name)
 
 
 def dump_recipe(recipe: Recipe) -> str:
     """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
-    return str(yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=1000))
+    return dump(recipe.model_dump())
 
 
 def recipe_schema() -> str:

@@ -44,7 +44,7 @@ def newest_finished_run() -> Path:
     Raises:
         UserError: if none has finished, with what to do.
     """
-    found = _by_age(RUNS.glob("*/*/results.json"))
+    found = _by_age(RUNS.rglob("results.json"))
     if not found:
         raise UserError(
             f"no finished run in {RUNS}/; train one with nmt train recipes/numbers-de-en.yaml, "

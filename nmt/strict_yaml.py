@@ -19,6 +19,7 @@ _YAML_1_2_CORE = (
         re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
     ),
 )
+_LONGEST_NUMBER = 100  # digits; a longer one is text
 _STRING = "tag:yaml.org,2002:str"
 
 
@@ -41,6 +42,10 @@ def parse(text: str) -> Document:
     """Parses one YAML document, collecting every problem instead of stopping at the first."""
     document = Document()
     try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            _refuse_extras(event, document)
+        if document.problems:
+            return document
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -51,8 +56,19 @@ def parse(text: str) -> Document:
         document.lines[()] = 1
         document.problems.append(((), f"not valid YAML: {error.reason} at position {error.position}"))
         return document
+    except RecursionError:
+        document.lines[()] = 1
+        document.problems.append(((), "not a recipe: it is nested too deeply"))
+        return document
     document.data = _build(root, (), document) if root is not None else {}
     return document
+
+
+def _refuse_extras(event: Any, document: Document) -> None:
+    """Anchors, aliases and tags: nobody needs them here, and they can make a small file huge."""
+    if getattr(event, "anchor", None) or getattr(event, "tag", None):
+        document.lines[()] = event.start_mark.line + 1
+        document.problems.append(((), "anchors (&), aliases (*) and tags (!) have no place here"))
 
 
 def _build(node: yaml.Node, path: KeyPath, document: Document) -> object:
@@ -101,7 +117,7 @@ def _construct(text: str, tag: str) -> object:
             return None
         case "bool":
             return text.lower() == "true"
-        case "int":
+        case "int" if len(text) < _LONGEST_NUMBER:
             return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
         case "float":
             return float(text.replace(".inf", "inf").replace(".nan", "nan").lower())
@@ -127,3 +143,20 @@ def _plain_number(text: str, new: str) -> str | None:
         sign = "" if exponent.startswith(("+", "-")) else "+"
         return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}" if exponent else None
     return str(int(text)) if new == "tag:yaml.org,2002:int" and text.lstrip("+-").isdigit() else None
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that a version of YAML would read as something else."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = _tag_1_1(text) == _tag_1_2(text) == _STRING
+    return dumper.represent_scalar(_STRING, text, style=None if plain else "'")
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump(data: object) -> str:
+    """YAML that `parse` reads back as the same data, without a problem."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000))

@@ -62,13 +62,17 @@ def read_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[str
         stream: a buffered binary stream, such as `sys.stdin.buffer`.
         most_lines: size of the largest block.
     """
-    rest = b""
+    unfinished: list[bytes] = []  # parts of a line whose end has not come yet
     while chunk := stream.read1(_BLOCK):
-        *complete, rest = (rest + chunk).split(b"\n")
+        if b"\n" not in chunk:
+            unfinished.append(chunk)
+            continue
+        *complete, rest = b"".join([*unfinished, chunk]).split(b"\n")
+        unfinished = [rest] if rest else []
         for start in range(0, len(complete), most_lines):
             yield [decode_line(line) for line in complete[start : start + most_lines]]
-    if rest:
-        yield [decode_line(rest)]
+    if unfinished:
+        yield [decode_line(b"".join(unfinished))]
 
 
 def write_text(path: Path, text: str) -> None:

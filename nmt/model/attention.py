@@ -39,7 +39,7 @@ class Score(Protocol):
 
 
 class AdditiveScore(nn.Module):
-    """v' tanh(W_a s + U_a h): Bahdanau et al. 2015, appendix A.1.2.
+    """v' tanh(W_a s + U_a h + b): Bahdanau et al. 2015, appendix A.1.2, and a bias, which the paper has not.
 
     It is also `concat` of Luong et al. 2015, equation 8: W_a [h_t; h_s] is the sum of the products with the two
     halves of W_a, so the half of the source can be computed once per sentence.

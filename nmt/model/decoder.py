@@ -176,7 +176,8 @@ class BahdanauDecoder(nn.Module):
     """Bahdanau et al. 2015, section 3.1 and appendix A.2.2, with an LSTM in place of the gated unit.
 
     The query is the state before the step; the context enters the cell beside the word; the output is computed from
-    the new state, the context and the word (a deep output with tanh).
+    the new state, the context and the word: a deep output with tanh, where the paper's reads the state before the step
+    and takes the maximum of pairs.
     """
 
     def __init__(
@@ -259,7 +260,7 @@ class LinearBridge(nn.Module):
 
 
 class CopyBridge(nn.Module):
-    """The encoder's last states, layer by layer: Luong et al. 2015, section 3 (and Sutskever et al. 2014)."""
+    """The encoder's last states, layer by layer, as in Sutskever et al. 2014."""
 
     def forward(
         self, encoded: EncoderOutput

@@ -1,7 +1,7 @@
 """Beam search over a batch of sentences, each of which begins, proceeds and ends as if it were alone.
 
 A sentence has `beam_size` places. At each step the best candidates take the places that are left; a candidate that
-ends keeps its place for good, the others go on (as in the search of Bahdanau et al. 2015). With one place this is
+ends keeps its place for good, the others go on. With one place this is
 greedy search; with enough places it is exhaustive. A sentence leaves the batch when no place is open, or when no open
 hypothesis can still reach the score of the n-th best finished one.
 """

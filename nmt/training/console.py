@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
 from tqdm import tqdm
 
 from nmt.training.task import TranslationTask
@@ -102,8 +103,11 @@ class Console(pl.Callback):
             self.run_log.say(f"  translation {task.hypotheses[index]}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Removes the bar."""
+        """Removes the bar, and says why a training ended before its last epoch."""
         self._close()
+        stopping = trainer.early_stopping_callback
+        if isinstance(stopping, EarlyStopping) and stopping.stopped_epoch:
+            self.run_log.say(f"stopped early: no improvement in {stopping.patience} validations")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Removes the bar."""

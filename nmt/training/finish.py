@@ -22,6 +22,8 @@ from nmt.training.console import RunLog, duration
 from nmt.training.task import TranslationTask
 from nmt.translator import Translator
 
+_LARGEST_PICTURE = 80  # pieces on a side
+
 
 def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair, folder: Path, log: RunLog) -> None:
     """Writes the bundle, translations of the validation and test sets, heat maps and, last, `results.json`.
@@ -37,16 +39,14 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
     best = _choose_weights(trainer, task)
     log.say(f"trained {duration(task.progress.seconds)}; the model: {_describe(best)}")
     save_bundle(Bundle(task.model.cpu().eval(), recipe, tokenizers), folder / MODEL_FOLDER)
-    translator = Translator.load(folder / MODEL_FOLDER)
+    translator = Translator.load(folder / MODEL_FOLDER, str(trainer.strategy.root_device))
     splits = {"validation": recipe.data.validation, "test": recipe.data.test}
     tested = {
-        name: _test(translator, recipe, split, name, folder, log).as_dict()
-        for name, split in splits.items()
-        if split is not None
+        name: _test(translator, recipe, split, name, folder, log) for name, split in splits.items() if split is not None
     }
     texts = {"train": recipe.data.train, **splits}
     results: dict[str, Any] = {
-        **tested,
+        **{name: evaluation.as_dict() for name, evaluation in tested.items()},
         "train": {
             "seconds": task.progress.seconds,
             "epochs": trainer.current_epoch,
@@ -62,6 +62,7 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
         "versions": _versions(),
     }
     write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    _draw(translator, tested.get("test", tested["validation"]), recipe.evaluation.samples, folder)
     log.say(f"to translate: nmt translate --model {folder} < input.txt")
 
 
@@ -98,22 +99,23 @@ def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder:
     log.say()
     log.say(evaluation.table(name))
     hypotheses = folder / "hypotheses"
-    _write_lines(hypotheses / f"{name}.reference.txt", [" ".join(text.splitlines()) for text in references])
+    _write_lines(
+        hypotheses / f"{name}.reference.txt", [text.replace("\r", " ").replace("\n", " ") for text in references]
+    )
     for search, result in (("greedy", evaluation.greedy), ("beam", evaluation.beam)):
         _write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
         pieces = (translator.tokenizers.target.pieces(found.ids) for found in result.translations)
         _write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
-    if name == "test":
-        _draw(translator, sources, evaluation, recipe.evaluation.samples, folder)
     return evaluation
 
 
-def _draw(translator: Translator, sources: Sequence[str], evaluation: Evaluation, samples: int, folder: Path) -> None:
-    """Attention heat maps of the first test sentences."""
-    for index in range(min(samples, len(sources))):
-        alignment = translator.align(sources[index], evaluation.beam.translations[index])
-        if alignment is not None:
-            draw_alignment(alignment, folder / "attention" / f"test-{index + 1}.png")
+def _draw(translator: Translator, evaluation: Evaluation, samples: int, folder: Path) -> None:
+    """Attention heat maps of the first sentences, if they are short enough to be looked at."""
+    examples = zip(evaluation.sources[:samples], evaluation.beam.translations, strict=False)
+    for number, (source, translation) in enumerate(examples, start=1):
+        alignment = translator.align(source, translation)
+        if alignment is not None and max(alignment.weights.shape) <= _LARGEST_PICTURE:
+            draw_alignment(alignment, folder / "attention" / f"{number}.png")
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from nmt.data.corpus import load_split, text_hash
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
-from nmt.errors import UserError
+from nmt.errors import StoppedError, UserError
 from nmt.model.build import build_model
 from nmt.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
@@ -103,7 +103,8 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
     options = recipe.trainer.model_dump()
     if options["precision"] == "auto":
         on_gpu = options["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        options["precision"] = "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
+        has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+        options["precision"] = "bf16-mixed" if has_bf16 else "32-true"
     monitor = f"validation/{recipe.training.monitor}"
     mode = recipe.training.monitor_mode
     callbacks: list[pl.Callback] = [
@@ -140,7 +141,7 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
 
 def _choose_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path:
     """The run's folder; a process started by another takes over that one's."""
-    if RUN_VARIABLE in os.environ:
+    if RUN_VARIABLE in os.environ and "LOCAL_RANK" in os.environ:
         return Path(os.environ[RUN_VARIABLE])
     if loaded.recipe.trainer.num_nodes > 1 and run is None:
         raise UserError("with several nodes give the run's folder, the same on all: --run DIR")
@@ -197,11 +198,11 @@ def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], No
 def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, folder: Path, resume: bool) -> None:
     """Trains, and turns what can go wrong into one line that says how to go on."""
     last = folder / "checkpoints" / "last.ckpt"
-    go_on = f"nmt train RECIPE --run {folder} --resume"
+    go_on = f"nmt train {folder / 'recipe.yaml'} --run {folder} --resume"
     try:
         trainer.fit(task, data, ckpt_path=last if resume else None, weights_only=True if resume else None)
     except Interrupted:
-        raise UserError(f"stopped after step {trainer.global_step}, saved; to go on: {go_on}") from None
+        raise StoppedError(f"stopped after step {trainer.global_step}, saved; to go on: {go_on}") from None
     except NonFiniteLoss as error:
         kept = f"the last good checkpoint is {last}" if last.exists() else "there was no checkpoint yet"
         raise UserError(f"{error}; {kept}; lower training.learning_rate or trainer.gradient_clip_val") from None

@@ -37,8 +37,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["train"], "the following arguments are required: RECIPE"),
         (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs"),
         (["translate", "extra"], "unrecognized arguments: extra"),
-        (["translate", "--beam", "0"], "argument --beam: 0 is less than 1"),
-        (["translate", "--beam", "two"], "argument --beam: invalid _positive value: 'two'"),
+        (["translate", "--beam", "0"], "argument --beam: 0 is not a whole number from 1 up"),
+        (["translate", "--beam", "two"], "argument --beam: two is not a whole number from 1 up"),
         (["translate", "--length-penalty", "nan"], "argument --length-penalty: nan is not a number from 0 up"),
     ],
 )
@@ -86,6 +86,8 @@ def test_recipes_are_shown_checked_and_described(capsys: pytest.CaptureFixture[s
     shown = tmp_path / "shown.yaml"
     shown.write_text(capsys.readouterr().out, encoding="utf-8")
     assert main(["recipe", "check", str(shown), "data.path=other"]) == 0
+    assert main(["recipe", "check", "model.layers=2"]) == 2
+    assert "name at least one recipe" in capsys.readouterr().err
     assert main(["recipe", "check", recipes[0], "nowhere.yaml"]) == 2
     assert "nowhere.yaml: No such file" in capsys.readouterr().err
     assert main(["recipe", "schema"]) == 0

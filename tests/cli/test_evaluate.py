@@ -80,7 +80,7 @@ def test_scores_of_given_translations_make_up_the_perplexity(
         (["--split", "tset"], "tset"),
         (["--model", "nowhere"], "nowhere: no model here"),
         (["--device", "tpu9"], "--device tpu9"),
-        (["--beam", "0"], "0 is less than 1"),
+        (["--beam", "0"], "0 is not a whole number from 1 up"),
     ],
 )
 def test_mistakes_are_one_line(run: Path, tmp_path: Path, options: list[str], message: str) -> None:

@@ -239,3 +239,11 @@ def test_another_format_is_refused_by_its_version(
     (folder / "recipe.yaml").write_text("what: a later recipe looks like\n", encoding="utf-8")
     with pytest.raises(UserError, match=rf"^[^\n]+: written in {told}, but this nmt reads format 1[^\n]+$"):
         load_bundle(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    bundle = make_bundle()
+    with torch.no_grad():
+        next(bundle.model.parameters())[0, 0] = torch.nan
+    with pytest.raises(UserError, match="hold values that are no numbers"):
+        load_bundle(saved(bundle, tmp_path / "model"))

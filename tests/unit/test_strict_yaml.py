@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.strict_yaml import parse
+from nmt.strict_yaml import dump, parse
 
 
 def test_data_and_the_line_of_every_key() -> None:
@@ -73,9 +73,27 @@ def test_broken_yaml_is_a_mistake_with_a_line(text: str) -> None:
     assert document.lines[()] == 1
 
 
-def test_nothing_in_a_file_is_executed() -> None:
-    document = parse("a: !!python/object/apply:os.system ['exit 1']\n")
-    assert document.data == {"a": ["exit 1"]}
+@pytest.mark.parametrize(
+    "text", ["a: !!python/object/apply:os.system ['exit 1']\n", "a: &x [*x]\n", "a: !!str 5\n", "a: &b 1\nc: *b\n"]
+)
+def test_tags_anchors_and_aliases_are_refused(text: str) -> None:
+    document = parse(text)
+    assert document.data is None
+    assert "have no place here" in document.problems[0][1]
+
+
+def test_what_is_far_too_deep_or_long_is_no_traceback() -> None:
+    assert parse("a: " + "[" * 5000 + "]" * 5000).problems
+    assert parse("a: " + "9" * 5000 + "\n").data == {"a": "9" * 5000}
+
+
+@given(
+    st.sampled_from(["no", "1e-3", "1e5", ".5e3", "0o17", "12:30", "1_000", "2026-11-21", "null", "7", "a b", "é", ""])
+)
+def test_every_text_that_is_written_is_read_back(text: str) -> None:
+    document = parse(dump({"key": text, "list": [text]}))
+    assert document.problems == []
+    assert document.data == {"key": text, "list": [text]}
 
 
 def test_an_empty_text_is_an_empty_mapping() -> None:

@@ -42,7 +42,7 @@ def test_the_folder_holds_all_that_a_person_looks_for(finished: Path) -> None:
         "hypotheses/test.greedy.txt",
         "hypotheses/test.beam.pieces.txt",
         "hypotheses/test.reference.txt",
-        "attention/test-1.png",
+        "attention/1.png",
     } <= names
     assert any(name.startswith("tensorboard/events") for name in names)
     assert load_recipe(finished / "recipe.yaml").recipe.trainer.max_epochs == 3
