@@ -169,6 +169,15 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
             f"{folder}: {section}.{key} is {now[key]!r} in the recipe, but the run was started with "
             f"{before[section][key]!r}; resume with the same recipe"
         )
+    _check_in_place(folder)
+
+
+def _check_in_place(folder: Path) -> None:
+    """Lightning forgets the best checkpoints of a folder that was moved, and a worse model would be tested."""
+    state = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    before = next(Path(found["dirpath"]) for found in state["callbacks"].values() if "dirpath" in found)
+    if before != (folder / "checkpoints").resolve():
+        raise UserError(f"{folder}: this run was begun in {before.parent}; move it back there to resume it")
 
 
 def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], None]) -> _Corpora:

@@ -89,6 +89,10 @@ def test_a_run_that_ended_with_an_epoch_goes_on_as_if_nothing_had_happened(tmp_p
         last_weights(whole)["model.output.words.bias"], last_weights(resumed)["model.output.words.bias"]
     )
     (resumed / "results.json").unlink()
+    resumed.rename(tmp_path / "moved")
+    with pytest.raises(UserError, match=r"this run was begun in \S+/resumed; move it back"):
+        train(recipe, ["trainer.max_epochs=4"], run=tmp_path / "moved", resume=True)
+    (tmp_path / "moved").rename(resumed)
     train(recipe, ["trainer.max_epochs=4"], run=resumed, resume=True)
     assert_same_state(whole, resumed)
 
