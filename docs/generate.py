@@ -85,7 +85,8 @@ def results_page() -> str:
     lines = [
         f"{_GENERATED}# Results\n",
         "Generated from the files in [results/](results/), each the `results.json` of one run; beside each lies the",
-        "recipe that the run resolved. Minutes and speed are those of whatever machine it was. Test sets were translated once, by the model chosen on the validation set.\n",
+        "recipe that the run resolved. Minutes and speed are those of whatever machine it was. Test sets were",
+        "translated once, by the model chosen on the validation set.\n",
         "| run | search | BLEU | chrF | TER | exact % | perplexity | epochs | minutes | target tokens/s | parameters |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
