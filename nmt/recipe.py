@@ -258,6 +258,10 @@ class TrainerOptions(Section):
     def _ends(self) -> "TrainerOptions":
         if self.max_epochs is None and self.max_steps == -1:
             raise ValueError("give max_epochs or max_steps; max_time alone does not say how many steps to plan")
+        interval = self.val_check_interval
+        if isinstance(interval, int) and interval % self.accumulate_grad_batches:
+            # Else a checkpoint could fall between two batches of one step, and a resumed run would lose a gradient.
+            raise ValueError("val_check_interval must be a multiple of accumulate_grad_batches")
         return self
 
 

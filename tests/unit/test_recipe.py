@@ -88,6 +88,10 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "my.yaml:2: trainer.max_time: expected days, hours, minutes and seconds as in",
         ),
         ("trainer: {max_epochs: null}", "my.yaml:2: trainer: give max_epochs or max_steps; max_time alone"),
+        (
+            "trainer: {val_check_interval: 3, accumulate_grad_batches: 2}",
+            "my.yaml:2: trainer: val_check_interval must be a multiple of accumulate_grad_batches",
+        ),
         ("model: {hidden_size: 5}", "my.yaml:2: model: hidden_size must be even for a bidirectional encoder"),
         (
             "model: {attention: {type: dot}, encoder: {hidden_size: 5}}",
