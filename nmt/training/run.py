@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from nmt.bundle import read_tokenizers, write_tokenizers
-from nmt.data.corpus import load_split, text_hash
+from nmt.data.corpus import load_split
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
@@ -189,7 +189,7 @@ def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], No
     if resumed is not None:
         tokenizers = read_tokenizers(resumed / _TOKENIZERS)
     else:
-        tokenizers = prepare_tokenizers(loaded, training, text_hash(training), say)
+        tokenizers = prepare_tokenizers(loaded, training, say)
     encoded = encode_corpus(training, tokenizers, recipe.data.workers)
     usable = encoded.usable(recipe.data.max_length)
     checked = encode_corpus(validation, tokenizers, recipe.data.workers)

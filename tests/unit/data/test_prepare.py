@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from nmt.data.corpus import text_hash
 from nmt.data.prepare import prepare_tokenizers
 from nmt.errors import UserError
 from nmt.recipe_file import LoadedRecipe
@@ -25,7 +24,7 @@ def specified(folder: Path | None, **tokenizer: Any) -> LoadedRecipe:
 def prepared(loaded: LoadedRecipe, training: Dataset = TEXT) -> tuple[TokenizerPair, list[str]]:
     """The tokenizers, and what was said."""
     said: list[str] = []
-    return prepare_tokenizers(loaded, training, text_hash(training), said.append), said
+    return prepare_tokenizers(loaded, training, said.append), said
 
 
 @pytest.fixture
@@ -76,6 +75,15 @@ def test_another_specification_or_text_is_said_and_trained(tmp_path: Path, train
     elsewhere = replace(specified(tmp_path), tokenizer_name="other")
     _, said = prepared(elsewhere)
     assert len(said) == 1  # models of another specification's name are no news
+
+
+def test_both_directions_share_a_joint_model(tmp_path: Path, trainings: list[str]) -> None:
+    there, _ = prepared(specified(tmp_path), pairs(SOURCES, TARGETS))
+    back, _ = prepared(specified(tmp_path), pairs(TARGETS, SOURCES))
+    assert trainings == ["unigram"]
+    assert back.fingerprint == there.fingerprint
+    anew, _ = prepared(specified(None), pairs(TARGETS, SOURCES))  # and would be the same if trained again
+    assert anew.fingerprint == there.fingerprint
 
 
 def test_separate_models_for_both_sides(tmp_path: Path, trainings: list[str]) -> None:
