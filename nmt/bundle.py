@@ -7,7 +7,6 @@ target.model
 """
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from nmt.model.build import build_model
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import Recipe
 from nmt.recipe_file import dump_recipe, load_recipe
+from nmt.text import scratch_path, write_bytes
 from nmt.tokenizer import TokenizerPair, load_tokenizer
 
 FORMAT_VERSION = 1
@@ -43,15 +43,14 @@ class Bundle:
 def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Writes a bundle; the folder appears whole or not at all, and replaces one that is there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    scratch = scratch_path(folder)
     try:
-        scratch.chmod(0o755)
+        scratch.mkdir()
         write_tokenizers(bundle.tokenizers, scratch)
         (scratch / _RECIPE).write_text(dump_recipe(bundle.recipe), encoding="utf-8")
         header = {"format": str(FORMAT_VERSION), "tokenizers": bundle.tokenizers.fingerprint}
         save_file(_own_weights(bundle.model), scratch / _WEIGHTS, metadata=header)
-        for path in scratch.iterdir():
-            path.chmod(0o644)
+        shutil.copymode(scratch / _RECIPE, scratch / _WEIGHTS)  # safetensors writes for the owner alone
         _replace(folder, scratch)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -123,10 +122,9 @@ def find_bundle(path: Path) -> Path:
 
 def write_tokenizers(tokenizers: TokenizerPair, folder: Path) -> None:
     """Writes the SentencePiece models of a bundle or a run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _SOURCE).write_bytes(tokenizers.source.model)
+    write_bytes(folder / _SOURCE, tokenizers.source.model)
     if tokenizers.target is not tokenizers.source:
-        (folder / _TARGET).write_bytes(tokenizers.target.model)
+        write_bytes(folder / _TARGET, tokenizers.target.model)
 
 
 def read_tokenizers(folder: Path) -> TokenizerPair:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from nmt.errors import StoppedError, UserError
 
 if TYPE_CHECKING:
+    from nmt.recipe import DataOptions
     from nmt.translator import Translation, Translator
 
 _BLOCK_LINES = 4096  # lines translated together at the most
@@ -115,7 +116,9 @@ def _add_evaluate(commands: Any) -> None:
     )
     command.add_argument("--source", metavar="FILE", type=Path, help="a text file to translate")
     command.add_argument("--reference", metavar="FILE", type=Path, help="its translation, line by line")
-    command.add_argument("--data", metavar="PATH", help="where the dataset lies, if no longer at data.path")
+    command.add_argument(
+        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
+    )
     command.add_argument("--output", metavar="FILE", type=Path, help="write the beam's translations there")
     command.add_argument("--json", action="store_true", help="print the scores as JSON")
     command.set_defaults(run_command=_evaluate)
@@ -167,6 +170,9 @@ def _add_search(command: argparse.ArgumentParser) -> None:
         type=_non_negative,
         metavar="A",
         help="0: none; larger prefers longer translations",
+    )
+    command.add_argument(
+        "--batch-size", type=_positive, metavar="N", help="lines translated together: speed and memory, not the result"
     )
 
 
@@ -246,23 +252,22 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise UserError("--source and --reference stand for a set of their own; leave out --split and --data")
     from nmt.bundle import find_bundle, load_bundle
     from nmt.evaluation import evaluate_translator
+    from nmt.translator import Translator
 
-    options.model = find_bundle(_model(options))
-    recipe = load_bundle(options.model).recipe
-    translator = _load(options)
+    bundle = load_bundle(find_bundle(_model(options)))
+    recipe = bundle.recipe
+    translator = Translator.from_bundle(bundle, options.device, **_search_options(options))
     if options.source is not None:
         title = options.source.name
         _check_equal_length(options.source, options.reference)
         sources, references = list(read_lines(options.source)), list(read_lines(options.reference))
     else:
-        from nmt.data.corpus import load_split
+        from nmt.data.corpus import load_texts
 
         title = options.split or recipe.data.test
         if title is None:
             raise UserError("the recipe names no test split; give --split, or --source and --reference")
-        data = recipe.data.model_copy(update={"path": options.data} if options.data else {})
-        dataset = load_split(data, title)
-        sources, references = ([text or "" for text in dataset[side]] for side in ("source", "target"))
+        sources, references = load_texts(_with_path(recipe.data, options.data), title)
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
     if options.output is not None:
         write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))
@@ -334,12 +339,25 @@ def _load(options: argparse.Namespace) -> "Translator":
     model = _model(options)  # before torch is imported, so that a missing model is answered at once
     from nmt.translator import Translator
 
-    search = {
-        "beam_size": getattr(options, "beam", None),
-        "length_penalty": getattr(options, "length_penalty", None),
-    }
-    given = {name: value for name, value in search.items() if value is not None}
-    return Translator.load(model, options.device, **given)
+    return Translator.load(model, options.device, **_search_options(options))
+
+
+def _search_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of the recipe's `search`."""
+    arguments = {"beam_size": "beam", "length_penalty": "length_penalty", "batch_size": "batch_size"}
+    given = {field: getattr(options, argument, None) for field, argument in arguments.items()}
+    return {field: value for field, value in given.items() if value is not None}
+
+
+def _with_path(data: "DataOptions", path: Sequence[str] | None) -> "DataOptions":
+    """The recipe's `data` with another path, or two."""
+    from nmt.recipe import DataOptions
+
+    if path is None:
+        return data
+    if len(path) > 2:
+        raise UserError("--data takes one path, or two text files")
+    return DataOptions.model_validate({**data.model_dump(), "path": path[0] if len(path) == 1 else list(path)})
 
 
 if __name__ == "__main__":

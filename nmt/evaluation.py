@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from nmt.metrics import Scores, bleu, score
-from nmt.recipe import EvaluationOptions, SearchOptions
+from nmt.recipe import EvaluationOptions
 from nmt.translator import Translation, Translator
 
 _SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengths in words
@@ -68,21 +68,26 @@ class Evaluation:
 
 
 def evaluate_translator(
-    translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
+    translator: Translator,
+    sources: Sequence[str],
+    references: Sequence[str],
+    options: EvaluationOptions = EvaluationOptions(),  # noqa: B008 - it cannot change
 ) -> Evaluation:
     """Translates all lines greedily and with a beam, and scores both against the references as they are.
 
     Raises:
         UserError: if there are no lines, or not one reference for each.
     """
-    beam = _search(translator, translator.options, sources, references, options)
+    beam = _search(translator, sources, references, options)
+    # What there is to say about a line has been said.
     greedy_options = translator.options.model_copy(update={"beam_size": 1})
-    greedy = _search(translator, greedy_options, sources, references, options)
+    quiet = Translator(translator.model, translator.tokenizers, greedy_options, warn=lambda _: None)
+    greedy = _search(quiet, sources, references, options)
     return Evaluation(
         sources,
         greedy,
         beam,
-        perplexity(translator.score(sources, references)),
+        perplexity(quiet.score(sources, references)),
         translator.options.beam_size,
         bleu_by_length(sources, beam.lines, references, options),
     )
@@ -111,14 +116,9 @@ def perplexity(scored: Sequence[tuple[float, int]]) -> float:
 
 
 def _search(
-    translator: Translator,
-    search: SearchOptions,
-    sources: Sequence[str],
-    references: Sequence[str],
-    options: EvaluationOptions,
+    translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
 ) -> SearchResult:
-    searcher = Translator(translator.model, translator.tokenizers, search)
-    translations = [found[0] for found in searcher.translate(sources)]
+    translations = [found[0] for found in translator.translate(sources)]
     lines = [translation.text for translation in translations]
     return SearchResult(translations, score(lines, references, options))
 

@@ -49,7 +49,8 @@ def score(hypotheses: Sequence[str], references: Sequence[str], options: Evaluat
         for name, metric in (("bleu", bleu), ("chrf", chrf), ("ter", ter))
     }
     signatures = {"bleu": bleu, "chrf": chrf, "ter": ter}
-    equal = sum(a == b for a, b in zip(hypotheses, references, strict=True))
+    case = str.lower if options.lowercase else str
+    equal = sum(case(a) == case(b) for a, b in zip(hypotheses, references, strict=True))
     return Scores(
         **values,
         exact_match=100.0 * equal / len(references),

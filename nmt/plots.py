@@ -1,7 +1,9 @@
 """Pictures of attention."""
 
+import io
 from pathlib import Path
 
+from nmt.text import write_bytes
 from nmt.translator import Alignment
 
 
@@ -29,5 +31,6 @@ def draw_alignment(alignment: Alignment, path: Path) -> None:
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=8)
     figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_bytes(path, picture.getvalue())

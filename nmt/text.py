@@ -2,8 +2,7 @@
 
 import codecs
 import io
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,28 +55,36 @@ def count_lines(path: Path) -> int:
 def read_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[str]]:
     """The lines of a stream in blocks: those that one read gives, so that no line waits for the next.
 
-    A file comes in large blocks, a live pipe line by line; at most one block is in memory.
+    A file comes in large blocks, a live pipe line by line; at most one block is in memory. A byte order mark at the
+    beginning is no text.
 
     Args:
         stream: a buffered binary stream, such as `sys.stdin.buffer`.
         most_lines: size of the largest block.
     """
+    mark = codecs.BOM_UTF8  # until the first line has come
     unfinished: list[bytes] = []  # parts of a line whose end has not come yet
     while chunk := stream.read1(_BLOCK):
         if b"\n" not in chunk:
             unfinished.append(chunk)
             continue
-        *complete, rest = b"".join([*unfinished, chunk]).split(b"\n")
+        *complete, rest = b"".join([*unfinished, chunk]).removeprefix(mark).split(b"\n")
+        mark = b""
         unfinished = [rest] if rest else []
         for start in range(0, len(complete), most_lines):
             yield [decode_line(line) for line in complete[start : start + most_lines]]
     if unfinished:
-        yield [decode_line(b"".join(unfinished))]
+        yield [decode_line(b"".join(unfinished).removeprefix(mark))]
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text to a file, whole or not at all."""
     write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def scratch_path(path: Path) -> Path:
+    """A hidden name beside `path` that nobody else uses, to write what is then renamed."""
+    return path.with_name(f".{path.name}-{secrets.token_hex(4)}")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -88,14 +95,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        scratch = scratch_path(path)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(scratch).chmod(0o644)
-            Path(scratch).replace(path)
+            scratch.write_bytes(content)
+            scratch.replace(path)
         except BaseException:
-            Path(scratch).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None

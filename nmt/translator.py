@@ -1,5 +1,6 @@
 """Text to text: n lines in, n lines out."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,15 +12,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nmt.bundle import load_bundle
+from nmt.bundle import Bundle, load_bundle
 from nmt.data.batch import make_batch, source_tensors
 from nmt.errors import UserError
+from nmt.memory import enough_memory
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import SearchOptions
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.types import Hypothesis, SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD, TokenizerPair
+
+_ROWS = 4096  # target tokens whose logits are in memory together
+_LOWER = "--beam or the batch size (--batch-size, search.batch_size)"
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,11 @@ class Translator:
         Raises:
             UserError: if it is no bundle of ours, is damaged, or was written by a later version.
         """
-        bundle = load_bundle(Path(path))
+        return cls.from_bundle(load_bundle(Path(path)), device, **search)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, device: str = "auto", **search: Any) -> "Translator":
+        """Takes a bundle that is loaded already; otherwise as `load`."""
         model = bundle.model.to(choose_device(device))
         options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **search})
         return cls(model, bundle.tokenizers, options)
@@ -182,10 +191,15 @@ class Translator:
     def _search(self, sources: Sequence[Sequence[int]], n_best: int) -> list[list[Hypothesis]]:
         src_ids, src_lengths = (tensor.to(self.device) for tensor in source_tensors(sources))
         settings = search_settings(self.options, n_best)
-        with _evaluating(self.model):
+        batch = f"{src_ids.shape[0]} sentences, source {src_ids.shape[1]} pieces, beam {settings.beam_size}"
+        with _evaluating(self.model), enough_memory(batch, _LOWER):
             if settings.beam_size == 1:
-                return [[best] for best in greedy_search(self.model, src_ids, src_lengths, settings)]
-            return beam_search(self.model, src_ids, src_lengths, settings)
+                found = [[best] for best in greedy_search(self.model, src_ids, src_lengths, settings)]
+            else:
+                found = beam_search(self.model, src_ids, src_lengths, settings)
+        if not all(hypotheses and math.isfinite(hypotheses[0].log_prob) for hypotheses in found):
+            raise UserError("the model predicts values that are no numbers; train it again")
+        return found
 
     def _translations(self, hypotheses: Sequence[Hypothesis]) -> list[Translation]:
         texts = self.tokenizers.target.decode([hypothesis.tokens for hypothesis in hypotheses])
@@ -197,12 +211,18 @@ class Translator:
     def _force(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
         """Log-probability of each target given its source."""
         batch = make_batch([source for source, _ in pairs], [target for _, target in pairs]).to(self.device)
-        with _evaluating(self.model), torch.inference_mode():
+        real = batch.tgt_out != PAD
+        with _evaluating(self.model), torch.inference_mode(), enough_memory(batch.describe(), _LOWER):
             outputs, _ = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
-            log_probs = self.model.output(outputs).float().log_softmax(dim=-1)
-            tokens = log_probs.gather(2, batch.tgt_out[:, :, None])[:, :, 0]
-            sums: list[float] = (tokens * (batch.tgt_out != PAD)).double().sum(dim=1).tolist()
-        return sums
+            tokens = [  # the vocabulary is large, so only some rows of logits exist at a time
+                self.model.output(some).float().log_softmax(dim=-1).gather(1, targets[:, None])[:, 0].cpu().double()
+                for some, targets in zip(
+                    torch.split(outputs[real], _ROWS), torch.split(batch.tgt_out[real], _ROWS), strict=True
+                )
+            ]
+        sentences = real.nonzero()[:, 0].cpu()
+        sums = torch.zeros(len(pairs), dtype=torch.float64).index_add(0, sentences, torch.cat(tokens))
+        return [float(log_prob) for log_prob in sums]
 
 
 @contextmanager

@@ -37,6 +37,11 @@ class Batch:
         """Number of sentence pairs."""
         return len(self.src_ids)
 
+    def describe(self) -> str:
+        """Its shape, for messages."""
+        sentences, source = self.src_ids.shape
+        return f"{sentences} sentences, source {source} and target {self.tgt_out.shape[1]} pieces"
+
 
 def source_tensors(
     sources: Sequence[Sequence[int]],

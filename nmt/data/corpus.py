@@ -61,6 +61,13 @@ def load_split(options: DataOptions, split: str) -> Dataset:
     return _columns(_load(options, name, part), options)
 
 
+def load_texts(options: DataOptions, split: str) -> tuple[list[str], list[str]]:
+    """All sources and all targets of a split, one each for every line; raises as `load_split`."""
+    dataset = load_split(options, split)
+    source, target = (list(iterate_text(dataset, side)) for side in ("source", "target"))
+    return source, target
+
+
 def text_hash(dataset: Dataset, columns: Sequence[str] = ("source", "target")) -> str:
     """A hash of all the text of a split, or of one side of it, in its order."""
     digest = hashlib.sha256()

@@ -95,9 +95,9 @@ def _expand(beams: _Beams[State], log_probs: Float[Tensor, "rows vocab"], settin
     """The best continuations, as many as the sentence has places left."""
     batch, width, length = beams.tokens.shape
     vocab = log_probs.shape[-1]
-    allowed = allowed_log_probs(log_probs.reshape(batch, width, vocab), length - 1, beams.src_lengths, settings)
-    sums = (beams.log_probs[:, :, None] + allowed).flatten(1)
-    best, places = sums.topk(min(settings.beam_size, sums.shape[1]))
+    sums = beams.log_probs[:, :, None] + log_probs.reshape(batch, width, vocab)
+    allowed = allowed_log_probs(sums, length - 1, beams.src_lengths, settings).flatten(1)
+    best, places = allowed.topk(min(settings.beam_size, allowed.shape[1]))
     rank = torch.arange(best.shape[1], device=best.device)
     best = best.masked_fill(rank >= beams.places[:, None], -torch.inf)
     tokens = places % vocab

@@ -1,4 +1,4 @@
-"""Greedy search: the most probable token at every step."""
+"""Greedy search: the most probable continuation at every step."""
 
 import torch
 from jaxtyping import Int
@@ -28,9 +28,10 @@ def greedy_search(
     length = 0
     while len(sentences):
         step = model.step(previous, state)
-        allowed = allowed_log_probs(step.log_probs[:, None], length, src_lengths[sentences], settings)
-        best, previous = allowed[:, 0].max(dim=-1)
-        log_probs[sentences] += best
+        # Sums are compared, as in beam search: rounding may make two of them equal, and then both choose the same.
+        sums = log_probs[sentences, None, None] + step.log_probs[:, None]
+        best, tokens_at_step = allowed_log_probs(sums, length, src_lengths[sentences], settings)[:, 0].topk(1)
+        log_probs[sentences], previous = best[:, 0], tokens_at_step[:, 0]
         still_open = previous != settings.eos
         rows = still_open.nonzero()[:, 0]
         sentences, previous, state = sentences[rows], previous[rows], step.state.select(rows, rows)

@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nmt.bundle import MODEL_FOLDER, Bundle, save_bundle
-from nmt.data.corpus import load_split, text_hash
+from nmt.data.corpus import load_split, load_texts, text_hash
 from nmt.evaluation import Evaluation, evaluate_translator
 from nmt.plots import draw_alignment
 from nmt.recipe import Recipe
@@ -42,8 +42,9 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
     translator = Translator.load(folder / MODEL_FOLDER, str(trainer.strategy.root_device))
     splits = {"validation": recipe.data.validation, "test": recipe.data.test}
     tested = {
-        name: _test(translator, recipe, split, name, folder, log) for name, split in splits.items() if split is not None
+        name: _test(translator, recipe, split, name, folder) for name, split in splits.items() if split is not None
     }
+    shown = "test" if "test" in tested else "validation"
     texts = {"train": recipe.data.train, **splits}
     results: dict[str, Any] = {
         **{name: evaluation.as_dict() for name, evaluation in tested.items()},
@@ -62,7 +63,9 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
         "versions": _versions(),
     }
     write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    _draw(translator, tested.get("test", tested["validation"]), recipe.evaluation.samples, folder)
+    _draw(translator, tested[shown], recipe.evaluation.samples, folder)
+    log.say()
+    log.say(tested[shown].table(shown))
     log.say(f"to translate: nmt translate --model {folder} < input.txt")
 
 
@@ -91,13 +94,10 @@ def _describe(best: Sequence[Path]) -> str:
     return f"the best checkpoint, {names}" if best else "the last weights, for there was no validation"
 
 
-def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder: Path, log: RunLog) -> Evaluation:
+def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder: Path) -> Evaluation:
     """Evaluates a split, and writes translations and references as text."""
-    dataset = load_split(recipe.data, split)
-    sources, references = ([text or "" for text in dataset[side]] for side in ("source", "target"))
+    sources, references = load_texts(recipe.data, split)
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
-    log.say()
-    log.say(evaluation.table(name))
     hypotheses = folder / "hypotheses"
     _write_lines(
         hypotheses / f"{name}.reference.txt", [text.replace("\r", " ").replace("\n", " ") for text in references]

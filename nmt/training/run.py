@@ -21,6 +21,7 @@ from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
 from nmt.errors import StoppedError, UserError
+from nmt.memory import enough_memory
 from nmt.model.build import build_model
 from nmt.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
@@ -76,7 +77,7 @@ def train(
 
 def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     recipe = loaded.recipe
-    first = getattr(rank_zero_only, "rank", 0) == 0
+    first = _is_first()
     log = RunLog(quiet=not first)
     _calm_lightning()
     log.say(f"run {folder}")
@@ -143,8 +144,10 @@ def _choose_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path
     """The run's folder; a process started by another takes over that one's."""
     if RUN_VARIABLE in os.environ and "LOCAL_RANK" in os.environ:
         return Path(os.environ[RUN_VARIABLE])
-    if loaded.recipe.trainer.num_nodes > 1 and run is None:
-        raise UserError("with several nodes give the run's folder, the same on all: --run DIR")
+    if (loaded.recipe.trainer.num_nodes > 1 or "LOCAL_RANK" in os.environ) and run is None:
+        raise UserError("on several nodes, or under a launcher, give the run's folder, the same for all: --run DIR")
+    if run is not None and not _is_first():  # whether it can be used is the first process's to say
+        return run
     if resume:
         folder = run or unfinished_run(loaded.name)
         _check_resumable(folder, loaded.recipe)
@@ -153,6 +156,11 @@ def _choose_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path
     if (folder / "recipe.yaml").exists():
         raise UserError(f"{folder}: here is a run already; add --resume to go on with it, or choose another")
     return folder
+
+
+def _is_first() -> bool:
+    """Whether this is the process that speaks and writes, of perhaps many."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _check_resumable(folder: Path, recipe: Recipe) -> None:
@@ -190,6 +198,7 @@ def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], No
         tokenizers = read_tokenizers(resumed / _TOKENIZERS)
     else:
         tokenizers = prepare_tokenizers(loaded, training, say)
+    say(f"tokenizing {len(training):,} and {len(validation):,} pairs")
     encoded = encode_corpus(training, tokenizers, recipe.data.workers)
     usable = encoded.usable(recipe.data.max_length)
     checked = encode_corpus(validation, tokenizers, recipe.data.workers)
@@ -210,6 +219,9 @@ def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, fold
     go_on = f"nmt train {folder / 'recipe.yaml'} --run {folder} --resume"
     try:
         trainer.fit(task, data, ckpt_path=last if resume else None, weights_only=True if resume else None)
+    except RuntimeError as error:
+        with enough_memory(task.last_batch, "training.batch_size or data.max_length"):
+            raise error
     except Interrupted:
         raise StoppedError(f"stopped after step {trainer.global_step}, saved; to go on: {go_on}") from None
     except NonFiniteLoss as error:
@@ -219,12 +231,6 @@ def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, fold
         if isinstance(error, ValueError) and "val_check_interval" not in str(error):
             raise
         raise UserError(f"trainer: {_first_line(error)}") from None
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-            raise UserError(
-                f"out of memory with a batch of {task.last_shape}; lower training.batch_size or data.max_length"
-            ) from None
-        raise
 
 
 def _first_line(error: Exception) -> str:

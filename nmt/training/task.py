@@ -12,6 +12,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nmt.data.batch import Batch
+from nmt.memory import enough_memory
 from nmt.metrics import bleu
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import Recipe
@@ -63,8 +64,8 @@ class TranslationTask(pl.LightningModule):
         self.validation_references = validation_references
         self.hypotheses: list[str] = []
         """Of the last validation, in order."""
-        self.last_shape = ""
-        """Shape of the last batch, for the message when memory runs out."""
+        self.last_batch = ""
+        """Shape of the last training batch, for the message when memory runs out."""
         self.last_loss = math.nan
         """Negative log-likelihood per target token of the last optimizer step."""
         greedy = recipe.search.model_copy(update={"beam_size": 1})
@@ -72,6 +73,7 @@ class TranslationTask(pl.LightningModule):
         self._accumulated = torch.zeros(2, dtype=torch.float64)  # nll and tokens since the last optimizer step
         self._validated = torch.zeros(2, dtype=torch.float64)  # nll and tokens of this validation
         self._plateau: ReduceLROnPlateau | None = None
+        self._resumed_plateau: dict[str, Any] | None = None  # its memory in the checkpoint that was loaded
         self._clock = time.perf_counter()
 
     # -- training -------------------------------------------------------------------------------------------------
@@ -86,9 +88,7 @@ class TranslationTask(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """The objective, summed over the tokens of the batch."""
-        self.last_shape = "{} sentences, source {} and target {} pieces".format(
-            *batch.src_ids.shape, batch.tgt_out.shape[1]
-        )
+        self.last_batch = batch.describe()
         # Seeding each step by its number makes a resumed run repeat the dropout of an uninterrupted one.
         torch.manual_seed(_step_seed(self.recipe.training.seed, self.trainer, batch_idx))
         loss = sequence_loss(self.model, batch, self.recipe.training.label_smoothing)
@@ -102,7 +102,7 @@ class TranslationTask(pl.LightningModule):
         if not math.isfinite(nll):
             raise NonFiniteLoss(
                 f"the loss is {nll} at step {self.global_step + 1}, epoch {self.current_epoch + 1}, "
-                f"in a batch of {self.last_shape}"
+                f"in a batch of {self.last_batch}"
             )
         # Lightning divides by the number of accumulated batches, DDP by that of processes: both are taken back.
         factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / tokens
@@ -145,12 +145,15 @@ class TranslationTask(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The negative log-likelihood without smoothing."""
-        loss = sequence_loss(self.model, batch)
+        with enough_memory(batch.describe(), "search.batch_size"):
+            loss = sequence_loss(self.model, batch)
         self._validated += _sums(loss)
 
     def on_validation_epoch_end(self) -> None:
         """Perplexity and BLEU of the whole set, the same on every process."""
         nll, tokens = self._all_reduce(self._validated).tolist()
+        if not math.isfinite(nll):  # the last step spoilt the weights: nothing can be translated
+            raise NonFiniteLoss(f"the validation loss is {nll} after step {self.global_step}")
         self.hypotheses = self._translate_validation_set()
         scores = {
             "perplexity": math.exp(min(nll / tokens, 700.0)),
@@ -191,9 +194,8 @@ class TranslationTask(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Restores the plateau's memory, which exists only once the optimizers do."""
-        state = getattr(self, "_resumed_plateau", None)
-        if self._plateau is not None and state is not None:
-            self._plateau.load_state_dict(state)
+        if self._plateau is not None and self._resumed_plateau is not None:
+            self._plateau.load_state_dict(self._resumed_plateau)
 
     def _all_reduce(self, values: torch.Tensor) -> torch.Tensor:
         """The sum over all processes."""

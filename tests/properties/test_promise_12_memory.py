@@ -26,7 +26,8 @@ from pathlib import Path
 from nmt.bundle import read_tokenizers
 from nmt.data.batch import BatchPlan
 from nmt.data.corpus import load_split, text_hash
-from nmt.data.encoded import BatchLoader, encode_corpus
+from nmt.data.encoded import encode_corpus
+from nmt.data.loader import BatchLoader
 from nmt.recipe import DataOptions
 
 peak, done = 0, False

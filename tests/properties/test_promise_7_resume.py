@@ -1,5 +1,7 @@
 """Promise 7: a resumed run is the uninterrupted run, bit for bit on CPU."""
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -97,27 +99,34 @@ def test_a_run_that_ended_with_an_epoch_goes_on_as_if_nothing_had_happened(tmp_p
     assert_same_state(whole, resumed)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, processes: int) -> None:
+    devices = [f"trainer.devices={processes}", "trainer.strategy=ddp"] if processes > 1 else []
     recipe = tiny_recipe(tmp_path, trainer={"max_epochs": 500}, data={"test": None, "validation": "validation[:1]"})
     process = subprocess.Popen(
-        nmt_command("train", recipe, "--run", tmp_path / "run"),
+        nmt_command("train", recipe, *devices, "--run", tmp_path / "run"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        start_new_session=True,
     )
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     try:
         for _ in range(600):
-            if (tmp_path / "run" / "checkpoints" / "last.ckpt").exists():
+            if last.exists():
                 break
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal tells all processes
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert re.search(r"stopped after step \d+, saved; to go on: nmt train \S+/recipe.yaml --run \S+ --resume", errors)
-    ended = run_nmt("train", recipe, "trainer.max_epochs=3", "--run", tmp_path / "run", "--resume", cwd=tmp_path)
+    stopped = torch.load(last, weights_only=True)
+    epochs = f"trainer.max_epochs={stopped['epoch'] + 2}"
+    ended = run_nmt("train", recipe, *devices, epochs, "--run", tmp_path / "run", "--resume", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "run" / "results.json").exists()
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    assert results["train"]["steps"] > stopped["global_step"]

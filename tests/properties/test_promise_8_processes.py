@@ -1,9 +1,11 @@
 """Promise 8: N processes see each sentence once per epoch, take equal steps, and train like one process."""
 
 import json
+import math
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.training_runs import last_weights, run_nmt, tiny_recipe
@@ -11,10 +13,12 @@ from tests.training_runs import last_weights, run_nmt, tiny_recipe
 EPOCHS = 2
 
 
-def test_two_processes_train_like_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_train_like_one(tmp_path: Path, accumulate: int) -> None:
     # 193 pairs in batches of 32 leave one for the last, of which the second process has no share; 25 validation lines
     # cannot be shared out evenly either.
     sections: dict[str, dict[str, object]] = {"data": {"train": "train[:193]"}, "trainer": {"max_epochs": EPOCHS}}
+    sections["trainer"]["accumulate_grad_batches"] = accumulate
     recipe = tiny_recipe(tmp_path, **sections)
     one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
@@ -25,7 +29,7 @@ def test_two_processes_train_like_one(tmp_path: Path) -> None:
     for name in first:
         torch.testing.assert_close(second[name], first[name], rtol=1e-4, atol=1e-5)
     results = [json.loads((tmp_path / run / "results.json").read_text(encoding="utf-8")) for run in ("one", "two")]
-    assert results[0]["train"]["steps"] == results[1]["train"]["steps"] == 7 * EPOCHS
+    assert results[0]["train"]["steps"] == results[1]["train"]["steps"] == math.ceil(7 / accumulate) * EPOCHS
     # Each pair once per epoch: the same number of target tokens, counted over both processes.
     states = [
         torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["nmt"] for run in ("one", "two")

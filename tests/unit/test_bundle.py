@@ -1,5 +1,6 @@
 """A trained model on disk: what is written is what is read."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -114,10 +115,17 @@ def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:
 # -- saving -------------------------------------------------------------------------------------------------------
 
 
-def test_everybody_may_read_a_bundle(tmp_path: Path) -> None:
-    folder = saved(make_bundle(joint=False, tokenizer={"joint": False}), tmp_path / "new" / "model")
-    assert folder.stat().st_mode & 0o777 == 0o755
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+@pytest.mark.parametrize(("umask", "folder_mode", "file_mode"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600)])
+def test_those_may_read_a_bundle_whom_the_umask_allows(
+    umask: int, folder_mode: int, file_mode: int, tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        folder = saved(make_bundle(joint=False, tokenizer={"joint": False}), tmp_path / "new" / "model")
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == folder_mode
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {file_mode}
 
 
 def test_a_bundle_replaces_the_one_before(tmp_path: Path) -> None:

@@ -39,10 +39,10 @@ def test_bleu_and_ter_by_hand() -> None:
     assert found.ter == pytest.approx(50.0)
 
 
-def test_exact_match_is_of_the_whole_line_as_it_is() -> None:
+def test_exact_match_is_of_the_whole_line() -> None:
     hypotheses = [REFERENCES[0], REFERENCES[1].lower(), REFERENCES[2] + " "]
     assert score(hypotheses, REFERENCES, options()).exact_match == pytest.approx(100 / 3)
-    assert score(hypotheses, REFERENCES, options(lowercase=True)).exact_match == pytest.approx(100 / 3)
+    assert score(hypotheses, REFERENCES, options(lowercase=True)).exact_match == pytest.approx(200 / 3)
 
 
 def test_without_regard_to_case() -> None:

@@ -52,7 +52,8 @@ def test_lines_come_back_as_they_were_written(file: Path, lines: list[str], end:
 
 
 @given(
-    lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=5)), size=st.integers(1, 4)
+    lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r\ufeff"), max_size=5)),
+    size=st.integers(1, 4),
 )
 def test_blocks_hold_all_lines_and_never_too_many(lines: list[str], size: int) -> None:
     stream = io.BytesIO("".join(line + "\n" for line in lines).encode())
@@ -64,6 +65,12 @@ def test_blocks_hold_all_lines_and_never_too_many(lines: list[str], size: int) -
 def test_a_last_line_without_an_end_and_bytes_that_are_no_text() -> None:
     assert list(read_blocks(io.BytesIO(b"a\r\nb\xffc"), 9)) == [["a"], ["b\ufffdc"]]
     assert list(read_blocks(io.BytesIO(b""), 9)) == []
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_byte_order_mark_at_the_beginning_of_a_stream_is_no_text(end: str) -> None:
+    assert list(read_blocks(io.BytesIO(f"\ufeffa{end}".encode()), 9)) == [["a"]]
+    assert list(read_blocks(io.BytesIO(f"a\n\ufeffb{end}".encode()), 9))[-1][-1] == "\ufeffb"
 
 
 def test_a_live_pipe_gives_its_line_before_the_next_is_written() -> None:

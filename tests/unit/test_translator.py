@@ -1,6 +1,7 @@
 """Text to text in this process; promise 4 does it with the real command."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import torch
 
 from nmt.cli import main
 from nmt.errors import UserError
+from nmt.recipe import SearchOptions
 from nmt.tokenizer import EOS
 from nmt.translator import Translation, Translator, choose_device
 from tests.fixtures_text import SOURCES, make_bundle, practised_bundle, saved, tokenizer, write_lines
@@ -117,6 +119,37 @@ def test_a_line_that_is_far_too_long_is_cut_with_a_warning(capsys: pytest.Captur
     assert warned == ["a line of 5 pieces was cut to 3: 'eins zwei drei vier fünf'..."]
     translator(max_source_length=3)([long])
     assert capsys.readouterr().err == f"nmt: warning: {warned[0]}\n"
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_network_that_gives_no_numbers_is_said(beam_size: int) -> None:
+    bundle = make_bundle()
+    with torch.no_grad():
+        bundle.model.output.words.bias.fill_(math.nan)
+    translate = Translator(bundle.model, bundle.tokenizers, SearchOptions(beam_size=beam_size))
+    with pytest.raises(UserError, match="values that are no numbers"):
+        translate(LINES)
+
+
+def test_out_of_memory_names_the_batch_and_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate too much")
+
+    translate = translator(beam_size=3, batch_size=4)
+    monkeypatch.setattr(translate.model.encoder, "forward", exhausted)
+    wanted = r"out of memory with a batch of 4 sentences, source \d+ pieces, beam 3; lower --beam or the batch size"
+    with pytest.raises(UserError, match=wanted):
+        translate(LINES)
+    with pytest.raises(UserError, match=r"4 sentences, source \d+ and target \d+ pieces; lower --beam or the batch"):
+        translate.score(LINES, LINES)
+
+
+def test_scores_do_not_depend_on_how_many_logits_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = translator().score(LINES, LINES[::-1])
+    monkeypatch.setattr("nmt.translator._ROWS", 3)
+    for (log_prob, tokens), (expected, count) in zip(translator().score(LINES, LINES[::-1]), whole, strict=True):
+        assert log_prob == pytest.approx(expected, rel=1e-6)
+        assert tokens == count
 
 
 def test_the_network_keeps_its_mode_and_dropout_is_off() -> None:

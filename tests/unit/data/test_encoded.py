@@ -15,7 +15,8 @@ from datasets import Dataset
 from nmt.data import encoded
 from nmt.data.batch import Batch, BatchPlan, make_batch
 from nmt.data.corpus import load_split
-from nmt.data.encoded import BatchLoader, EncodedCorpus, encode_corpus
+from nmt.data.encoded import EncodedCorpus, encode_corpus
+from nmt.data.loader import BatchLoader, ValidationLoader
 from nmt.recipe import DataOptions
 from nmt.tokenizer import PAD, Tokenizer, TokenizerPair
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, pairs, tokenizer, tokenizer_pair, write_lines
@@ -137,8 +138,6 @@ def test_the_longest_length_is_still_used() -> None:
 
 
 def test_validation_sees_every_line_once() -> None:
-    from nmt.data.module import ValidationLoader
-
     texts = ["", *SOURCES[:20], "x " * 300, " "]
     corpus = encode_corpus(pairs(texts, texts), PAIR, workers=1)
     wanted = sorted(map(tuple, PAIR.target.encode(texts)))

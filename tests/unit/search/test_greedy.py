@@ -1,7 +1,11 @@
 """Greedy search with tables of probabilities in place of a network."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
+from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.types import Hypothesis, SearchSettings
 from tests.helpers import (
@@ -40,6 +44,20 @@ def test_the_most_probable_token_is_taken_at_every_step(salt: int) -> None:
     table = hashed_table(salt, VOCAB, sharpness=3.0)
     found = greedy_search(TableModel(table), *source_batch(SOURCES), SETTINGS)
     assert_same_hypotheses(found, [by_hand(table, source, SETTINGS) for source in SOURCES])
+
+
+def test_continuations_that_rounding_makes_equal_are_chosen_as_in_a_beam_of_one() -> None:
+    """Far from zero, float32 cannot tell sums apart whose last terms differ a little."""
+
+    def table(_: Ids, prefix: Ids) -> list[float]:
+        if not prefix:
+            return [-math.inf, -math.inf, -1e8, -1e8, -1e8]
+        rising = [-math.inf, -2.0 + 0.1 * len(prefix), -1.3, -1.2, -1.1]
+        return rising if prefix[-1] == 2 else [rising[0], *rising[:0:-1]]
+
+    greedy = greedy_search(TableModel(table), *source_batch(SOURCES), SETTINGS)
+    beam = beam_search(TableModel(table), *source_batch(SOURCES), replace(SETTINGS, beam_size=1))
+    assert greedy == [best for (best,) in beam]
 
 
 def test_the_tables_end_at_different_lengths() -> None:

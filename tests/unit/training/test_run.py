@@ -145,6 +145,34 @@ def test_out_of_memory_names_the_batch_and_the_field(tmp_path: Path, monkeypatch
         train(tiny_recipe(tmp_path), run=tmp_path / "run")
 
 
+def test_weights_spoilt_by_the_last_step_stop_before_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(self: TranslationTask) -> None:
+        with torch.no_grad():
+            self.model.tgt_embedding.weight.fill_(math.nan)
+
+    monkeypatch.setattr(TranslationTask, "on_validation_epoch_start", spoil)
+    with pytest.raises(UserError, match=r"the validation loss is nan after step 7; there was no checkpoint yet"):
+        train(tiny_recipe(tmp_path), run=tmp_path / "run")
+    assert not list((tmp_path / "run" / "checkpoints").glob("*"))
+
+
+def test_out_of_memory_in_the_validation_names_its_own_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate too much")
+
+    monkeypatch.setattr("nmt.translator.greedy_search", exhausted)
+    with pytest.raises(UserError, match=r"out of memory with a batch of 25 sentences, source \d+ pieces, beam 1"):
+        train(tiny_recipe(tmp_path), run=tmp_path / "run")
+
+
+def test_under_a_launcher_the_folder_must_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(UserError, match="give the run's folder, the same for all: --run DIR"):
+        train(tiny_recipe(tmp_path))
+
+
 def test_a_corpus_without_a_usable_pair_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the training split has no usable pair"):
         train(tiny_recipe(tmp_path, data={"max_length": 1}), run=tmp_path / "run")
