@@ -4,14 +4,17 @@ Whatever the origin, the result is a memory-mapped `datasets.Dataset` with the c
 does not grow with the corpus. Plain text is split at line feeds only.
 """
 
+import csv
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import datasets
 from datasets import Dataset, DatasetDict, ReadInstruction
+from datasets.packaged_modules.csv.csv import CsvConfig
 
 from nmt.data.numbers import number_corpus
 from nmt.errors import UserError, did_you_mean
@@ -21,14 +24,13 @@ from nmt.text import count_lines, read_lines
 BUILTIN_NUMBERS = "builtin:numbers"
 """`data.path` of the embedded corpus; its columns are `de` and `en`."""
 
-_NO_GAPS = {"keep_default_na": False, "na_values": [""]}  # "null" and "NA" are text
 _BUILDERS = {
-    ".jsonl": ("json", {}),
-    ".json": ("json", {}),
-    ".csv": ("csv", _NO_GAPS),
-    ".tsv": ("csv", {**_NO_GAPS, "sep": "\t", "quoting": 3}),  # 3: a quotation mark in a tab-separated file is text
-    ".parquet": ("parquet", {}),
-    ".arrow": ("arrow", {}),
+    ".jsonl": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
 }
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
@@ -52,6 +54,7 @@ def load_split(options: DataOptions, split: str) -> Dataset:
             no text.
     """
     name, part = _split_expression(split)
+    options = _at_home(options)
     pair = _text_pair(options)
     if isinstance(options.path, list) or all(Path(path.replace("{split}", name)).is_file() for path in pair):
         source, target = (_file_of_split(path, name) for path in pair)
@@ -82,6 +85,13 @@ def iterate_text(dataset: Dataset, column: str) -> Iterator[str]:
     """The texts of one column, one after another, without holding the column in memory; missing text is empty."""
     for batch in dataset.iter(batch_size=1000):
         yield from (text or "" for text in batch[column])
+
+
+def _at_home(options: DataOptions) -> DataOptions:
+    """With `~` in place of the home directory spelled out; a shell does not do it after `data.path=`."""
+    home = os.path.expanduser  # pathlib's changes other paths too
+    path = home(options.path) if isinstance(options.path, str) else [home(file) for file in options.path]
+    return options.model_copy(update={"path": path})
 
 
 def _split_expression(split: str) -> tuple[str, str]:
@@ -189,16 +199,14 @@ def _load_file(options: DataOptions, path: Path, part: str) -> Dataset:
         known = ", ".join([*_BUILDERS, ".txt"])
         raise UserError(f"data.path: {path} has none of the known endings {known}")
     _size_and_time(path)  # an empty file is better told here than by a builder
-    builder, arguments = _BUILDERS[suffix]
-    if builder == "csv":  # a number is text too
-        arguments = {**arguments, "converters": {options.source: str, options.target: str}}
-    return _call_datasets(options, part, builder, "train", data_files={"train": str(path)}, **arguments)
+    arguments = {"sep": "\t"} if suffix == ".tsv" else {}
+    return _call_datasets(options, part, _BUILDERS[suffix], "train", data_files={"train": str(path)}, **arguments)
 
 
 def _looks_local(path: str) -> bool:
     return (
         "{split}" in path
-        or path.startswith((".", "/", "~"))
+        or path.startswith((".", "/"))
         or path.count("/") > 1
         or Path(path).suffix in (*_BUILDERS, ".txt")
     )
@@ -206,6 +214,9 @@ def _looks_local(path: str) -> bool:
 
 def _call_datasets(options: DataOptions, part: str, builder: str, split: str, **arguments: object) -> Dataset:
     try:
+        config = datasets.load_dataset_builder(builder, **arguments).config
+        if isinstance(config, CsvConfig):
+            arguments = {**arguments, **_csv_arguments(options, config)}
         dataset = datasets.load_dataset(builder, split=split + part, **arguments)
     except Exception as error:  # datasets raises many kinds; each is about what the user asked for
         if isinstance(error, datasets.exceptions.DatasetGenerationError) and isinstance(error.__cause__, Exception):
@@ -216,6 +227,16 @@ def _call_datasets(options: DataOptions, part: str, builder: str, split: str, **
         raise UserError(f"data.path: datasets cannot load split {split}{part} of {options.path}: {reason}") from None
     assert isinstance(dataset, Dataset)
     return dataset
+
+
+def _csv_arguments(options: DataOptions, config: CsvConfig) -> dict[str, object]:
+    """So that pandas takes text as it is: a number, "null" and "NA", and a quotation mark between tabs."""
+    arguments: dict[str, object] = {
+        "keep_default_na": False,
+        "na_values": [""],
+        "converters": {options.source: str, options.target: str},
+    }
+    return {**arguments, "quoting": csv.QUOTE_NONE} if config.sep == "\t" else arguments
 
 
 def _columns(dataset: Dataset, options: DataOptions) -> Dataset:

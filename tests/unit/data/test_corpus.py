@@ -150,6 +150,23 @@ def test_the_name_of_the_split_can_be_part_of_the_file_name(ending: str, tmp_pat
     assert str(tmp_path / f"test.{ending}") in refusal(path, "test")
 
 
+@pytest.mark.parametrize("ending", [ending for ending in FORMATS if ending not in ("json", "arrow")])
+def test_a_folder_without_a_header_gives_the_same_text(ending: str, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for split, rows in (("train", ROWS), ("validation", ROWS[:2])):
+        FORMATS[ending](folder / f"{split}.{ending}", rows)
+    assert load(folder) == ROWS
+    assert load(folder, "validation") == ROWS[:2]
+
+
+def test_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_jsonl(tmp_path / "rows.jsonl", ROWS)
+    assert load(Path("~/rows.jsonl")) == ROWS
+    assert str(tmp_path / "no.jsonl") in refusal(Path("~/no.jsonl"))
+
+
 def test_a_folder_with_a_header(folder: Path) -> None:
     assert load(folder) == ROWS
     assert load(folder, "train[2:]") == ROWS[2:]
