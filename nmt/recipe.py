@@ -4,6 +4,7 @@ A recipe states only what differs from the defaults below; `nmt.recipe_file` rea
 so a mistake is answered at once.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -305,10 +306,19 @@ class Recipe(Section):
     search: SearchOptions = SearchOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
 
-    @model_validator(mode="after")
-    def _parts_fit(self) -> "Recipe":
-        if self.model.share_embeddings and not self.tokenizer.joint:
-            raise ValueError("model.share_embeddings needs tokenizer.joint: true")
-        if self.data.subword_sampling is not None and self.tokenizer.type != "unigram":
-            raise ValueError("data.subword_sampling needs tokenizer.type: unigram")
-        return self
+
+def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Fields that are right by themselves, but not beside a field of another section: their key, and what they need.
+
+    Args:
+        sections: those of a recipe that are sound, by their key.
+    """
+    match sections:
+        case {"model": ModelOptions(share_embeddings=True), "tokenizer": TokenizerOptions(joint=False)}:
+            yield ("model", "share_embeddings"), "needs tokenizer.joint: true"
+    match sections:
+        case {
+            "data": DataOptions(subword_sampling=float()),
+            "tokenizer": TokenizerOptions(type="bpe" | "char" | "word"),
+        }:
+            yield ("data", "subword_sampling"), "needs tokenizer.type: unigram"

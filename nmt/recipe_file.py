@@ -1,5 +1,6 @@
 """Reads recipes strictly: every mistake at once, one line each, with file, line, key and what was probably meant."""
 
+import contextlib
 import difflib
 import json
 import os
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt.errors import UserError, did_you_mean
-from nmt.recipe import Recipe
+from nmt.recipe import Recipe, Section, contradictions
 from nmt.strict_yaml import KeyPath, dump, parse
 
 _WANTED = {  # pydantic's kinds of mistakes in the words of a YAML file
@@ -167,9 +168,21 @@ def _validate(draft: _Draft) -> Recipe:
         recipe = Recipe.model_validate(draft.data)
     except ValidationError as error:
         draft.problems += _explain(error, draft)
+    for path, need in contradictions(_sound_sections(draft.data)):
+        draft.problems.append(_line(draft.place(path), path, need))
     if draft.problems or recipe is None:
         raise UserError("\n".join(dict.fromkeys(draft.problems)))
     return recipe
+
+
+def _sound_sections(data: dict[str, Any]) -> dict[str, Section]:
+    """The sections without a mistake of their own."""
+    sections = {}
+    for name, info in Recipe.model_fields.items():
+        section: Any = info.annotation
+        with contextlib.suppress(ValidationError):
+            sections[name] = section.model_validate(data.get(name, {}))
+    return sections
 
 
 def _explain(error: ValidationError, draft: _Draft) -> Iterator[str]:

@@ -103,7 +103,7 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
         ),
         (
             "{model: {share_embeddings: true}, tokenizer: {joint: false}}",
-            "my.yaml:1: model.share_embeddings needs tokenizer.joint: true",
+            "my.yaml:1: model.share_embeddings: needs tokenizer.joint: true",
         ),
     ],
 )
@@ -144,6 +144,17 @@ def test_all_mistakes_are_told_at_once_from_every_origin(write: Any) -> None:
             "command line: junk: expected key=value, as in model.hidden_size=256",
         ]
     )
+
+
+def test_what_contradicts_another_section_is_told_beside_other_mistakes(write: Any) -> None:
+    write("{type: bpe, joint: false}\n", "pieces.yaml")
+    path = write(SOUND + "tokenizer: pieces.yaml\nmodel: {share_embeddings: true}\ntraining: {batch_size: 0}\n")
+    assert sorted(mistakes(path, "data.subword_sampling=0.2")) == [
+        "command line: data.subword_sampling=0.2: data.subword_sampling: needs tokenizer.type: unigram",
+        "my.yaml:3: model.share_embeddings: needs tokenizer.joint: true",
+        "my.yaml:4: training.batch_size: expected at least 1, found the number 0",
+    ]
+    assert mistakes(path, "tokenizer.type=unigrm")[0].startswith("command line: tokenizer.type=unigrm")
 
 
 def test_overrides_change_fields_sections_and_specifications(write: Any) -> None:
