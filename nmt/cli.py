@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from nmt.errors import StoppedError, UserError
+from nmt.errors import ProcessError, StoppedError, UserError
 
 if TYPE_CHECKING:
     from nmt.recipe import DataOptions
@@ -28,11 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run_command(options)
     except UserError as error:
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one is enough to say it
+        if isinstance(error, ProcessError) or os.environ.get("LOCAL_RANK", "0") == "0":  # one of several says it
             for line in str(error).split("\n"):
                 print(f"nmt: {line}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        print("nmt: stopped", file=sys.stderr)
         return StoppedError.exit_code
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -45,6 +46,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options, rest = parser.parse_known_args(arguments)
     takes_overrides = hasattr(options, "overrides")
     unknown = [word for word in rest if word.startswith("-") or not takes_overrides]
+    if unknown and options.run_command is _translate and not unknown[0].startswith("-"):
+        parser.error(f"translate reads standard input: nmt translate < {unknown[0]}")
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if takes_overrides:
@@ -62,7 +65,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="nmt",
-        description="Train and run attention-LSTM models for translation and summarization.",
+        description="Train and run attention-LSTM sequence-to-sequence models.",
         epilog="Start with: nmt train recipes/numbers-de-en.yaml, then: nmt translate < input.txt",
     )
     parser.add_argument("--version", action="version", version=f"nmt {version('nmt')}")
@@ -207,7 +210,8 @@ def _translate(options: argparse.Namespace) -> None:
     from nmt.text import read_blocks
 
     translator = _load(options)
-    blocks = read_blocks(cast(io.BufferedReader, sys.stdin.buffer), _BLOCK_LINES)
+    stdin: Any = sys.stdin and sys.stdin.buffer  # None if it is closed
+    blocks = read_blocks(stdin or io.BytesIO(), _BLOCK_LINES, _warn_of_line)
     for line, found in translator.stream(blocks, options.n_best):
         if options.format == "jsonl":
             output = _json_line(translator, line, found, options.alignments)
@@ -215,6 +219,10 @@ def _translate(options: argparse.Namespace) -> None:
             output = _text_lines(found, options.n_best, options.scores)
         sys.stdout.buffer.write(output.encode("utf-8", "replace") + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _warn_of_line(number: int) -> None:
+    print(f"nmt: warning: line {number} is not UTF-8; what cannot be read is replaced by U+FFFD", file=sys.stderr)
 
 
 def _text_lines(found: "Sequence[Translation]", n_best: int, scores: bool) -> str:
@@ -283,7 +291,8 @@ def _score(options: argparse.Namespace) -> None:
     scored = translator.score(list(read_lines(options.source)), list(read_lines(options.target)))
     for log_prob, _ in scored:
         print(f"{log_prob:.4f}")
-    print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
+    if scored:
+        print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
 
 
 def _check_equal_length(one: Path, other: Path) -> None:

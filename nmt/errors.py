@@ -19,6 +19,10 @@ class StoppedError(UserError):
     exit_code = 130
 
 
+class ProcessError(UserError):
+    """Something that happened to one of several processes; the others do not know of it."""
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """The end of a message: `; did you mean ...?`, or nothing if none of the known words is near."""
     near = difflib.get_close_matches(wrong, list(known), n=1)

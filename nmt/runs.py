@@ -1,5 +1,6 @@
 """Where runs lie: `runs/<recipe>/<time>`; a run is finished once it has a `results.json`."""
 
+import contextlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,12 +15,23 @@ RUN_VARIABLE = "NMT_RUN"
 
 
 def new_run(recipe: str) -> Path:
-    """A folder for a new run of the recipe, named by the time; it does not exist yet."""
+    """Makes an empty folder for a new run of the recipe, named by the time; no other run gets the same."""
     stem = RUNS / recipe / time.strftime("%Y-%m-%d_%H-%M-%S")
+    stem.parent.mkdir(parents=True, exist_ok=True)
     folder, number = stem, 2
-    while folder.exists():
-        folder, number = stem.with_name(f"{stem.name}_{number}"), number + 1
-    return folder
+    while True:
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            folder, number = stem.with_name(f"{stem.name}_{number}"), number + 1
+
+
+def forget_empty_run(folder: Path) -> None:
+    """Removes the folder of a run that came to nothing, and those around it, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        for place in (folder, folder.parent, RUNS):
+            place.rmdir()
 
 
 def unfinished_run(recipe: str) -> Path:

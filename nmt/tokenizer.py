@@ -19,7 +19,6 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
 _SEGMENTATIONS = 16  # of a word to sample from; those beyond are improbable
 _CACHED_WORDS = 100_000
-_MOST_SENTENCES = 2_000_000  # to train from; a sample of them if there are more, so that memory stays bounded
 _LONGEST_SENTENCE = 1 << 20  # bytes; SentencePiece leaves longer ones out, and a line may be a whole document
 
 
@@ -130,9 +129,7 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
             byte_fallback=options.byte_fallback and subwords,
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
-            input_sentence_size=_MOST_SENTENCES,
             max_sentence_length=_LONGEST_SENTENCE,
-            shuffle_input_sentence=True,
             pad_id=PAD,
             unk_id=UNK,
             bos_id=BOS,
@@ -144,6 +141,9 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
         if "sentences_.empty()" in str(error):
             raise UserError("data.train: there is no text to train a tokenizer from") from None
         reason = str(error).rpartition("] ")[2].strip() or str(error).strip()
+        reason = reason.replace("vocab_size", "tokenizer.vocab_size").replace(
+            "character_coverage with --character_coverage option", "tokenizer.character_coverage"
+        )
         raise UserError(
             f"tokenizer.vocab_size: SentencePiece cannot train {options.vocab_size} pieces of type "
             f"{options.type} from this text: {reason}"

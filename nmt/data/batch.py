@@ -75,7 +75,7 @@ class BatchPlan:
     """Which sentences form which batch, in an epoch, for one of several processes.
 
     The global batches depend on seed and epoch alone; each is dealt out over the processes. So every sentence is seen
-    once per epoch, all processes take the same number of steps, and training does not depend on their number. A
+    once per epoch, all processes take the same number of steps, and train alike whatever their number. A
     process gets an empty share of a batch that has fewer sentences than there are processes.
 
     Attributes:

@@ -184,6 +184,10 @@ def _load(options: DataOptions, name: str, part: str) -> Dataset:
         return _take(saved[name], part)
     if (path / "state.json").exists():  # written by Dataset.save_to_disk: one split, like a file
         return _take(Dataset.load_from_disk(str(_file_of_split(str(options.path), name))), part)
+    if (path / f"{name}.{options.source}").is_file():
+        raise UserError(f"data.path: the folder {path} holds text files; write data.path='{path}/{{split}}'")
+    if "{" in str(path):
+        raise UserError(f"data.path: {options.path}: the only name in braces that is known is {{split}}")
     if not path.exists() and _looks_local(str(options.path)):
         pair = " and ".join(file.replace("{split}", name) for file in _text_pair(options))
         nor_pair = "" if path.suffix else f", and no pair of text files {pair}"

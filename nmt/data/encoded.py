@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
@@ -60,11 +62,15 @@ def encode_corpus(dataset: Dataset, tokenizers: TokenizerPair, workers: int) -> 
         tokenizers: what encodes the two sides.
         workers: number of processes.
     """
+    fingerprint = Hasher.hash((dataset._fingerprint, tokenizers.fingerprint, "ids-1"))
+    cache = Path(datasets.config.HF_DATASETS_CACHE) / "nmt"  # never the folder of the data
+    cache.mkdir(parents=True, exist_ok=True)
     encoded = dataset.map(
         _Encode(tokenizers),
         batched=True,
         num_proc=workers if workers > 1 and len(dataset) > _SMALL else None,
-        new_fingerprint=Hasher.hash((dataset._fingerprint, tokenizers.fingerprint, "ids-1")),
+        cache_file_name=str(cache / f"{fingerprint}.arrow") if dataset.cache_files else None,
+        new_fingerprint=fingerprint,
     )
     lengths = encoded.with_format("numpy")
     src_lengths, tgt_lengths = (

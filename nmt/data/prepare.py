@@ -1,6 +1,8 @@
 """Finds the tokenizers of a recipe, or trains them from its training text."""
 
 import hashlib
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from nmt.data.corpus import iterate_text, text_hash
 from nmt.recipe_file import LoadedRecipe
 from nmt.text import write_bytes
 from nmt.tokenizer import Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
+
+_MOST_LINES = 2_000_000  # to train a tokenizer from; every n-th if there are more, so that memory stays bounded
 
 
 def prepare_tokenizers(loaded: LoadedRecipe, training: Dataset, say: Callable[[str], None]) -> TokenizerPair:
@@ -45,7 +49,9 @@ def _prepare(loaded: LoadedRecipe, training: Dataset, columns: Sequence[str], sa
         return load_tokenizer(path)
     if path is not None and any(path.parent.glob(f"{loaded.tokenizer_name}-*.model")):
         say(f"{what}: the models in {path.parent} are of another specification or text")
-    tokenizer = train_tokenizer(options, (text for _, column in texts for text in iterate_text(training, column)))
+    lines = itertools.chain.from_iterable(iterate_text(training, column) for _, column in texts)
+    step = math.ceil(len(training) * len(columns) / _MOST_LINES)  # SentencePiece's own sample differs in every process
+    tokenizer = train_tokenizer(options, itertools.islice(lines, 0, None, max(step, 1)))
     if path is not None:
         write_bytes(path, tokenizer.model)
     say(f"{what}: trained from the training split" + (f", kept as {path}" if path else ""))

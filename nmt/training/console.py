@@ -58,9 +58,8 @@ class Console(pl.Callback):
         self._start = (progress.training_seconds, progress.target_tokens, trainer.global_step)
         self._last_line = time.monotonic()
         if self.terminal and not self.run_log.quiet:
-            total = int(trainer.estimated_stepping_batches)
             self._bar = tqdm(
-                total=total,
+                total=_task(pl_module).planned_steps,
                 initial=trainer.global_step,
                 unit="step",
                 dynamic_ncols=True,
@@ -98,15 +97,15 @@ class Console(pl.Callback):
             f"after {duration(task.progress.seconds)}, {self._rate(task):,.0f} target tokens/s"
         )
         for index in range(min(self.samples, len(task.hypotheses))):
-            self.run_log.say(f"  source      {task.validation_sources[index]}")
-            self.run_log.say(f"  reference   {task.validation_references[index]}")
-            self.run_log.say(f"  translation {task.hypotheses[index]}")
+            self.run_log.say(f"  source      {_shown(task.validation_sources[index])}")
+            self.run_log.say(f"  reference   {_shown(task.validation_references[index])}")
+            self.run_log.say(f"  translation {_shown(task.hypotheses[index])}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Removes the bar, and says why a training ended before its last epoch."""
         self._close()
         stopping = trainer.early_stopping_callback
-        if isinstance(stopping, EarlyStopping) and stopping.stopped_epoch:
+        if isinstance(stopping, EarlyStopping) and stopping.wait_count >= stopping.patience:
             self.run_log.say(f"stopped early: no improvement in {stopping.patience} validations")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -125,7 +124,12 @@ class Console(pl.Callback):
     def _time_left(self, trainer: pl.Trainer, task: TranslationTask) -> str:
         seconds, _, steps = self._start
         per_step = (task.progress.training_seconds - seconds) / max(trainer.global_step - steps, 1)
-        return duration(per_step * max(int(trainer.estimated_stepping_batches) - trainer.global_step, 0))
+        return duration(per_step * max(task.planned_steps - trainer.global_step, 0))
+
+
+def _shown(text: str) -> str:
+    """Control characters, which a young model may write, spelled out: a terminal would obey them."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
 def duration(seconds: float) -> str:

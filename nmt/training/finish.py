@@ -18,6 +18,7 @@ from nmt.plots import draw_alignment
 from nmt.recipe import Recipe
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
+from nmt.training.checkpoint import load_checkpoint
 from nmt.training.console import RunLog, duration
 from nmt.training.task import TranslationTask
 from nmt.translator import Translator
@@ -62,8 +63,8 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
         },
         "versions": _versions(),
     }
-    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     _draw(translator, tested[shown], recipe.evaluation.samples, folder)
+    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     log.say()
     log.say(tested[shown].table(shown))
     log.say(f"to translate: nmt translate --model {folder} < input.txt")
@@ -71,7 +72,7 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
 
 def average_weights(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
     """The mean of the networks in some checkpoints; nothing in the files is executed."""
-    states = [torch.load(path, map_location="cpu", weights_only=True)["state_dict"] for path in checkpoints]
+    states = [load_checkpoint(path)["state_dict"] for path in checkpoints]
     return {
         name.removeprefix("model."): torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]
     }

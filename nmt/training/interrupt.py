@@ -13,13 +13,18 @@ class Interrupted(Exception):
 
 
 class StopOnRequest(pl.Callback):
-    """Saves a checkpoint after the step during which Ctrl-C was pressed, and stops; a second Ctrl-C stops at once."""
+    """Saves a checkpoint after the step during which Ctrl-C was pressed, and stops; a second Ctrl-C stops at once.
+
+    If the step is followed by a validation, this comes first: a resumed run would not make up for it. The checkpoint
+    that belongs to it replaces the one saved here.
+    """
 
     def __init__(self, checkpoint: Path) -> None:
         """`checkpoint` is the file to save."""
         self.checkpoint = checkpoint
         self.requested = False
         self._before: Any = None
+        self._saved = False
         self._steps = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -30,20 +35,38 @@ class StopOnRequest(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stops after an optimizer step, all processes after the same one."""
+        """Saves after an optimizer step, all processes after the same one."""
         if trainer.global_step == self._steps:  # gradients are being accumulated, and would be lost
             return
         self._steps = trainer.global_step
-        requested = self.requested
-        if trainer.world_size > 1:
-            requested = trainer.strategy.reduce_boolean_decision(requested, all=False)
-        if requested:
+        if self._requested_by_any(trainer):
             trainer.save_checkpoint(self.checkpoint)
-            raise Interrupted
+            self._saved = True
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stops before the next step."""
+        self._stop_if_saved()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stops before the next epoch."""
+        self._stop_if_saved()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stops listening."""
+        """Stops listening; a training that was to stop in its last step is saved, and not tested."""
         self._restore()
+        if self._requested_by_any(trainer):
+            raise Interrupted
+
+    def _requested_by_any(self, trainer: pl.Trainer) -> bool:
+        if trainer.world_size == 1:
+            return self.requested
+        return bool(trainer.strategy.reduce_boolean_decision(self.requested, all=False))
+
+    def _stop_if_saved(self) -> None:
+        if self._saved:
+            raise Interrupted
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Stops listening."""

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import shlex
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from nmt.bundle import read_tokenizers, write_tokenizers
-from nmt.data.corpus import load_split
+from nmt.data.corpus import load_split, text_hash
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
@@ -25,9 +27,10 @@ from nmt.memory import enough_memory
 from nmt.model.build import build_model
 from nmt.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
-from nmt.runs import RUN_VARIABLE, new_run, unfinished_run
+from nmt.runs import RUN_VARIABLE, forget_empty_run, new_run, unfinished_run
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
+from nmt.training.checkpoint import WholeCheckpoints, load_checkpoint
 from nmt.training.console import Console, RunLog
 from nmt.training.finish import finish
 from nmt.training.interrupt import Interrupted, StopOnRequest
@@ -44,6 +47,8 @@ class _Corpora:
     tokenizers: TokenizerPair
     training: EncodedCorpus
     validation: EncodedCorpus
+    text: str
+    """A hash of all text of both."""
 
 
 def train(
@@ -70,8 +75,14 @@ def train(
     os.environ[RUN_VARIABLE] = str(folder)
     try:
         _train(loaded, folder, resume)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, a folder that must not be written
+        raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
     finally:
         del os.environ[RUN_VARIABLE]
+        if run is None:
+            forget_empty_run(folder)
     return folder
 
 
@@ -81,22 +92,28 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     log = RunLog(quiet=not first)
     _calm_lightning()
     log.say(f"run {folder}")
-    corpora = _prepare(loaded, folder if resume else None, log.say)
-    if first:  # nothing is written before all that can be wrong with the data has been seen
-        write_text(folder / "recipe.yaml", dump_recipe(recipe))
-        write_tokenizers(corpora.tokenizers, folder / _TOKENIZERS)
-        log.keep(folder / "log.txt")
-    torch.manual_seed(recipe.training.seed)
+    corpora = _prepare(loaded, folder, resume, log.say)
     tokenizers = corpora.tokenizers
-    model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    torch.manual_seed(recipe.training.seed)
+    with enough_memory("a network of this size", "model.hidden_size, model.embedding_size or tokenizer.vocab_size"):
+        model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    if first:  # nothing is written before all that can be wrong with recipe and data has been seen
+        write_tokenizers(tokenizers, folder / _TOKENIZERS)
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        log.keep(folder / "log.txt")
     log.say(f"model of {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
+    data = TranslationData(recipe, tokenizers, corpora.training, corpora.validation, corpora.text)
     validation = corpora.validation.dataset
-    task = TranslationTask(model, tokenizers, recipe, validation["source"][:], validation["target"][:])
+    task = TranslationTask(
+        model, tokenizers, recipe, data.planned_steps(), validation["source"][:], validation["target"][:]
+    )
     trainer = make_trainer(recipe, folder, log)
-    data = TranslationData(recipe, tokenizers, corpora.training, corpora.validation)
     _fit(trainer, task, data, folder, resume)
     if trainer.is_global_zero:
-        finish(trainer, task, tokenizers, folder, log)
+        try:
+            finish(trainer, task, tokenizers, folder, log)
+        except KeyboardInterrupt:
+            raise StoppedError(f"stopped before the test was done; to go on: {_go_on(folder)}") from None
 
 
 def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
@@ -130,6 +147,7 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
             callbacks=callbacks,
             logger=TensorBoardLogger(folder, name="", version="tensorboard"),
             default_root_dir=folder,
+            plugins=[WholeCheckpoints()],
             use_distributed_sampler=False,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
@@ -153,6 +171,8 @@ def _choose_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path
         _check_resumable(folder, loaded.recipe)
         return folder
     folder = run or new_run(loaded.name)
+    if (folder / "results.json").exists():
+        raise UserError(f"{folder}: here is a finished run; choose another folder")
     if (folder / "recipe.yaml").exists():
         raise UserError(f"{folder}: here is a run already; add --resume to go on with it, or choose another")
     return folder
@@ -182,20 +202,22 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
 
 def _check_in_place(folder: Path) -> None:
     """Lightning forgets the best checkpoints of a folder that was moved, and a worse model would be tested."""
-    state = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    state = load_checkpoint(folder / "checkpoints" / "last.ckpt")
     before = next(Path(found["dirpath"]) for found in state["callbacks"].values() if "dirpath" in found)
     if before != (folder / "checkpoints").resolve():
         raise UserError(f"{folder}: this run was begun in {before.parent}; move it back there to resume it")
 
 
-def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], None]) -> _Corpora:
-    """Loads, tokenizes and reports; a resumed run's tokenizers are in its folder."""
+def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[str], None]) -> _Corpora:
+    """Loads, tokenizes and reports; the tokenizers of a resumed run, or another process's, are in the run's folder."""
     recipe = loaded.recipe
     training, validation = (load_split(recipe.data, name) for name in (recipe.data.train, recipe.data.validation))
     if recipe.data.test is not None:
         load_split(recipe.data, recipe.data.test)  # a test set that is missing is better noticed before training
-    if resumed is not None:
-        tokenizers = read_tokenizers(resumed / _TOKENIZERS)
+    if resume or not _is_first():
+        while not (folder / "recipe.yaml").exists():  # the first process writes it after the tokenizers
+            time.sleep(0.2)
+        tokenizers = read_tokenizers(folder / _TOKENIZERS)
     else:
         tokenizers = prepare_tokenizers(loaded, training, say)
     say(f"tokenizing {len(training):,} and {len(validation):,} pairs")
@@ -210,20 +232,24 @@ def _prepare(loaded: LoadedRecipe, resumed: Path | None, say: Callable[[str], No
     for name, corpus in (("training", usable), ("validation", checked)):
         if len(corpus) == 0:
             raise UserError(f"data: the {name} split has no usable pair")
-    return _Corpora(tokenizers, usable, checked)
+    return _Corpora(tokenizers, usable, checked, f"{text_hash(training)} {text_hash(validation)}")
 
 
 def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, folder: Path, resume: bool) -> None:
     """Trains, and turns what can go wrong into one line that says how to go on."""
     last = folder / "checkpoints" / "last.ckpt"
-    go_on = f"nmt train {folder / 'recipe.yaml'} --run {folder} --resume"
     try:
         trainer.fit(task, data, ckpt_path=last if resume else None, weights_only=True if resume else None)
     except RuntimeError as error:
-        with enough_memory(task.last_batch, "training.batch_size or data.max_length"):
+        if "gloo" in str(error) or isinstance(error, torch.distributed.DistBackendError):
+            raise UserError("another process of this training has ended; its message says why") from None
+        with enough_memory(f"a batch of {task.last_batch}", "training.batch_size or data.max_length"):
             raise error
     except Interrupted:
-        raise StoppedError(f"stopped after step {trainer.global_step}, saved; to go on: {go_on}") from None
+        raise StoppedError(f"stopped after step {trainer.global_step}, saved; to go on: {_go_on(folder)}") from None
+    except SystemExit:  # a second Ctrl-C, which Lightning answers by leaving
+        kept = f"; to go on from the last checkpoint: {_go_on(folder)}" if last.exists() else ", before any checkpoint"
+        raise StoppedError(f"stopped at once{kept}") from None
     except NonFiniteLoss as error:
         kept = f"the last good checkpoint is {last}" if last.exists() else "there was no checkpoint yet"
         raise UserError(f"{error}; {kept}; lower training.learning_rate or trainer.gradient_clip_val") from None
@@ -231,6 +257,11 @@ def _fit(trainer: pl.Trainer, task: TranslationTask, data: TranslationData, fold
         if isinstance(error, ValueError) and "val_check_interval" not in str(error):
             raise
         raise UserError(f"trainer: {_first_line(error)}") from None
+
+
+def _go_on(folder: Path) -> str:
+    """The command that resumes a run."""
+    return f"nmt train {shlex.quote(str(folder / 'recipe.yaml'))} --run {shlex.quote(str(folder))} --resume"
 
 
 def _first_line(error: Exception) -> str:

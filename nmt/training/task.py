@@ -53,11 +53,14 @@ class TranslationTask(pl.LightningModule):
         model: Seq2Seq,
         tokenizers: TokenizerPair,
         recipe: Recipe,
+        planned_steps: int,
         validation_sources: Sequence[str],
         validation_references: Sequence[str],
     ) -> None:
+        """`planned_steps` are the optimizer steps of the whole training, for the schedule and the time left."""
         super().__init__()
         self.model = model
+        self.planned_steps = planned_steps
         self.recipe = recipe
         self.progress = Progress()
         self.validation_sources = validation_sources
@@ -131,7 +134,7 @@ class TranslationTask(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimizer and schedule."""
         optimizer = make_optimizer(self.recipe.training, self.model.parameters())
-        scheduler = make_scheduler(self.recipe.training, optimizer, int(self.trainer.estimated_stepping_batches))
+        scheduler = make_scheduler(self.recipe.training, optimizer, self.planned_steps)
         if isinstance(scheduler, ReduceLROnPlateau):
             self._plateau = scheduler
             return optimizer
@@ -145,7 +148,7 @@ class TranslationTask(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The negative log-likelihood without smoothing."""
-        with enough_memory(batch.describe(), "search.batch_size"):
+        with enough_memory(f"a batch of {batch.describe()}", "search.batch_size"):
             loss = sequence_loss(self.model, batch)
         self._validated += _sums(loss)
 

@@ -14,6 +14,7 @@ import torch
 
 from nmt import train
 from nmt.errors import UserError
+from nmt.training.checkpoint import WholeCheckpoints, load_checkpoint
 from nmt.training.interrupt import StopOnRequest
 from tests.training_runs import last_weights, nmt_command, run_nmt, tiny_recipe, weights_of
 
@@ -54,8 +55,15 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
 
 @pytest.mark.parametrize(
     ("schedule", "steps", "accumulate"),
-    [(SCHEDULES[0], 13, 1), (SCHEDULES[1], 10, 2), (SCHEDULES[2], 13, 1)],
-    ids=["mid-epoch", "mid-accumulation", "plateau"],
+    [
+        (SCHEDULES[0], 13, 1),
+        (SCHEDULES[1], 10, 2),
+        (SCHEDULES[2], 13, 1),
+        (SCHEDULES[1], 4, 1),
+        (SCHEDULES[2], 14, 1),
+        (SCHEDULES[1], 28, 1),
+    ],
+    ids=["mid-epoch", "mid-accumulation", "plateau", "first epoch", "before a validation", "last step"],
 )
 def test_a_run_stopped_in_the_middle_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: dict[str, Any], steps: int, accumulate: int
@@ -97,6 +105,49 @@ def test_a_run_that_ended_with_an_epoch_goes_on_as_if_nothing_had_happened(tmp_p
     (tmp_path / "moved").rename(resumed)
     train(recipe, ["trainer.max_epochs=4"], run=resumed, resume=True)
     assert_same_state(whole, resumed)
+
+
+def test_a_run_goes_on_with_the_text_it_began_with(tmp_path: Path) -> None:
+    for side in ("de", "en"):
+        (tmp_path / f"all.{side}").write_text("".join(f"{side} {number % 40}\n" for number in range(200)))
+    recipe = tiny_recipe(
+        tmp_path,
+        data={"path": str(tmp_path / "all"), "train": "train[:150]", "validation": "train[150:]", "test": None},
+        tokenizer={"vocab_size": 20},
+    )
+    run = train(recipe, run=tmp_path / "run")
+    (run / "results.json").unlink()
+    with (tmp_path / "all.en").open("a") as file:
+        file.write("one more\n")
+    (tmp_path / "all.de").write_text((tmp_path / "all.de").read_text() + "eine mehr\n")
+    with pytest.raises(UserError, match="text has changed since the run was begun"):
+        train(recipe, ["trainer.max_epochs=3"], run=run, resume=True)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"step": 1}, path)
+
+    def full(_: object, place: Path) -> None:
+        place.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        WholeCheckpoints().save_checkpoint({"step": 2}, path)
+    assert load_checkpoint(path) == {"step": 1}
+    assert [found.name for found in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"weights": torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000] if content is None else content)
+    with pytest.raises(UserError, match=r"last\.ckpt: damaged, or no checkpoint$"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -49,11 +49,7 @@ def test_the_newest_unfinished_run_of_the_recipe_is_resumed() -> None:
 
 def test_new_runs_never_share_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.strftime", lambda _: "2026-01-01_12-00-00")
-    first = new_run("a")
-    first.mkdir(parents=True)
-    second = new_run("a")
-    second.mkdir()
-    assert [first.name, second.name, new_run("a").name] == [
+    assert [new_run("a").name for _ in range(3)] == [
         "2026-01-01_12-00-00",
         "2026-01-01_12-00-00_2",
         "2026-01-01_12-00-00_3",

@@ -160,6 +160,15 @@ def test_a_folder_without_a_header_gives_the_same_text(ending: str, tmp_path: Pa
     assert load(folder, "validation") == ROWS[:2]
 
 
+def test_a_folder_of_text_files_says_how_to_name_them(tmp_path: Path) -> None:
+    for side in ("de", "en"):
+        write_lines(tmp_path / f"train.{side}", ["eins"])
+    assert f"write data.path='{tmp_path}/{{split}}'" in refusal(tmp_path, source="de", target="en")
+    assert "the only name in braces that is known is {split}" in refusal(
+        tmp_path / "{splitt}", source="de", target="en"
+    )
+
+
 def test_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     write_jsonl(tmp_path / "rows.jsonl", ROWS)

@@ -47,6 +47,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+def test_nothing_is_written_into_the_folder_of_the_data(tmp_path: Path) -> None:
+    Dataset.from_dict({"source": ["eins"] * 30, "target": ["one"] * 30}).save_to_disk(tmp_path / "data")
+    before = sorted(path.name for path in (tmp_path / "data").iterdir())
+    for _ in range(2):
+        encoded = encode_corpus(Dataset.load_from_disk(tmp_path / "data"), PAIR, 1)
+        assert len(encoded) == 30
+        assert encoded.dataset.cache_files
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == before
+
+
 def loader(corpus: EncodedCorpus, batch_size: int = 16, **fields: Any) -> BatchLoader:
     """The batches of an epoch."""
     names = ("seed", "rank", "world_size")

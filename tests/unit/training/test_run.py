@@ -10,6 +10,7 @@ import torch
 from nmt import Translator, load_recipe, train
 from nmt.bundle import load_bundle
 from nmt.errors import UserError
+from nmt.training.checkpoint import WholeCheckpoints
 from nmt.training.finish import average_weights
 from nmt.training.task import TranslationTask
 from tests.training_runs import tiny_recipe, weights_of
@@ -88,7 +89,7 @@ def _test_sources() -> list[str]:
 
 
 def test_a_folder_with_a_run_is_not_overwritten(finished: Path) -> None:
-    with pytest.raises(UserError, match=r"here is a run already; add --resume"):
+    with pytest.raises(UserError, match=r"here is a finished run; choose another folder"):
         train(tiny_recipe(finished.parent), run=finished)
 
 
@@ -104,6 +105,8 @@ def test_resuming_needs_a_checkpoint_and_the_same_recipe(tmp_path: Path, finishe
     (unfinished / "checkpoints").mkdir(parents=True)
     (unfinished / "checkpoints" / "last.ckpt").touch()
     (unfinished / "recipe.yaml").write_bytes((finished / "recipe.yaml").read_bytes())
+    with pytest.raises(UserError, match="here is a run already; add --resume"):
+        train(finished / "recipe.yaml", run=unfinished)
     with pytest.raises(UserError, match=r"model.hidden_size is 48 in the recipe, but the run was started with 24"):
         train(
             finished / "recipe.yaml",
@@ -171,6 +174,32 @@ def test_under_a_launcher_the_folder_must_be_given(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("LOCAL_RANK", "0")
     with pytest.raises(UserError, match="give the run's folder, the same for all: --run DIR"):
         train(tiny_recipe(tmp_path))
+
+
+def test_a_network_for_which_there_is_no_memory_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"out of memory with a network of this size; lower model\.hidden_size"):
+        train(tiny_recipe(tmp_path, model={"hidden_size": 4_000_000, "embedding_size": 8}))
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_the_planned_steps_are_those_that_are_made(tmp_path: Path) -> None:
+    options = {"training": {"batch_size": 30}, "trainer": {"accumulate_grad_batches": 4, "max_epochs": 3}}
+    run = train(tiny_recipe(tmp_path, **options, data={"test": None}), run=tmp_path / "run")
+    assert json.loads((run / "results.json").read_text())["train"]["steps"] == 3 * 2  # 7 batches an epoch
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 6
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "last.ckpt")
+
+    monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", full)
+    with pytest.raises(UserError, match=r"^last\.ckpt: No space left on device$"):
+        train(tiny_recipe(tmp_path), run=tmp_path / "run")
 
 
 def test_a_corpus_without_a_usable_pair_is_an_error(tmp_path: Path) -> None:

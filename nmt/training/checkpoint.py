@@ -1,0 +1,41 @@
+"""Checkpoints on disk: written whole or not at all, read without executing anything."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from nmt.errors import UserError
+from nmt.text import scratch_path
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes beside the file and renames; Lightning's own would copy from the system's temporary folder."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Replaces the file at `path`."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = scratch_path(path)
+        try:
+            torch.save(checkpoint, scratch)
+            scratch.replace(path)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU.
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "damaged, or no checkpoint"
+        raise UserError(f"{path}: {reason}") from None
+    return checkpoint
