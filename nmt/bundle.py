@@ -28,6 +28,7 @@ FORMAT_VERSION = 1
 MODEL_FOLDER = "model"
 """Where a run keeps its bundle."""
 
+_PRECISIONS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # that weights are read in
 _WEIGHTS, _RECIPE, _SOURCE, _TARGET = "model.safetensors", "recipe.yaml", "source.model", "target.model"
 
 
@@ -100,6 +101,8 @@ def load_bundle(folder: Path) -> Bundle:
     )
     if wrong:
         raise UserError(f"{folder}: weights and recipe do not fit; the first difference is {wrong[0]}")
+    if odd := next((name for name, weight in weights.items() if weight.dtype not in _PRECISIONS), None):
+        raise UserError(f"{folder}: the weights {odd} are of type {weights[odd].dtype}, which this nmt does not read")
     if broken := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
         raise UserError(f"{folder}: the weights {broken} hold values that are no numbers; train again")
     model.load_state_dict(weights, strict=False)

@@ -210,10 +210,10 @@ Schedule = Annotated[
 class TrainingOptions(Section):
     """Objective, optimizer, and which checkpoints to keep."""
 
-    seed: NonNegative = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     """Seed of initial values, shuffling, dropout and subword sampling."""
     batch_size: Positive = 64
-    """Size of a batch, over all processes together: the result does not depend on their number."""
+    """Size of a batch, over all processes together: their number changes no more than random draws."""
     batch_unit: Literal["sentences", "tokens"] = "sentences"
     """What `batch_size` counts: sentence pairs, or padded tokens of the longer side."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -248,7 +248,7 @@ class TrainerOptions(Section):
     max_steps: Annotated[int, Field(ge=-1)] = -1
     max_time: Annotated[str, Field(pattern=r"^\d{2}:\d{2}:\d{2}:\d{2}$")] | None = None
     """Stop after this time, DD:HH:MM:SS."""
-    val_check_interval: Positive | Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    val_check_interval: Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     check_val_every_n_epoch: Positive | None = 1
     accumulate_grad_batches: Positive = 1
     gradient_clip_val: NonNegativeFloat | None = 1.0
@@ -260,9 +260,13 @@ class TrainerOptions(Section):
         if self.max_epochs is None and self.max_steps == -1:
             raise ValueError("give max_epochs or max_steps; max_time alone does not say how many steps to plan")
         interval = self.val_check_interval
-        if isinstance(interval, int) and interval % self.accumulate_grad_batches:
+        within_epochs = interval not in (None, 1.0)
+        if self.accumulate_grad_batches > 1 and within_epochs:
             # Else a checkpoint could fall between two batches of one step, and a resumed run would lose a gradient.
-            raise ValueError("val_check_interval must be a multiple of accumulate_grad_batches")
+            if not isinstance(interval, int) or interval % self.accumulate_grad_batches:
+                raise ValueError("val_check_interval must be a multiple of accumulate_grad_batches")
+            if self.check_val_every_n_epoch is None:
+                raise ValueError("check_val_every_n_epoch: null cannot be had with accumulate_grad_batches")
         return self
 
 
@@ -272,10 +276,10 @@ class SearchOptions(Section):
     beam_size: Positive = 5
     length_penalty: NonNegativeFloat = 1.0
     """Alpha of Wu et al. 2016, equation 14: scores are divided by ((5 + length) / 6) ** alpha. 0: none."""
-    max_length_ratio: NonNegativeFloat = 2.0
+    max_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 2.0
     """A translation has at most max_length_ratio * source pieces (the end included) + max_length_extra pieces."""
-    max_length_extra: Positive = 20
-    min_length_ratio: NonNegativeFloat = 0.0
+    max_length_extra: Annotated[int, Field(ge=1, le=100_000)] = 20
+    min_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
     """A translation has at least min_length_ratio * source pieces (the end included)."""
     batch_size: Positive = 64
     """Sentences translated together; changes the speed, not the result."""

@@ -131,8 +131,11 @@ def _read_into(draft: _Draft, path: Path, prefix: KeyPath) -> None:
     document = parse(text)
     for key_path, line in document.lines.items():
         draft.places[prefix + key_path] = f"{path}:{line}"
-    draft.problems += [_line(draft.place(prefix + where), prefix + where, what) for where, what in document.problems]
-    data = document.data if document.data is not None else {}
+    problems = [_line(draft.place(prefix + where), prefix + where, what) for where, what in document.problems]
+    if document.data is None:  # no YAML: what a recipe lacks is not to be told of it
+        raise UserError("\n".join(problems))
+    draft.problems += problems
+    data = document.data
     if not isinstance(data, dict):
         raise UserError(f"{path}:1: expected `key: value` lines, found {_kind(data)}")
     if prefix:
@@ -236,7 +239,7 @@ def _choices(expected: str) -> list[str]:
 
 def _none_of(given: object, choices: Sequence[str]) -> str:
     found = given if isinstance(given, str) else _kind(given)
-    return f"{found} is none of {', '.join(choices)}{did_you_mean(str(given), choices)}"
+    return f"{found} is not one of {', '.join(choices)}{did_you_mean(str(given), choices)}"
 
 
 def _key_path(location: Iterable[str | int]) -> KeyPath:
@@ -264,6 +267,8 @@ def _suggest_key(path: KeyPath) -> str:
     siblings = {key.rpartition(".")[2]: key for key in keys if key.split(".")[:-1] == section}
     near = [siblings[name] for name in difflib.get_close_matches(wrong, siblings, n=1)]
     far = difflib.get_close_matches(".".join(map(str, path)), keys, n=1, cutoff=0.75)
+    if ".".join(map(str, path)) in namesakes:
+        return " beside this type"
     best = (namesakes or near or far)[:1]
     return f"; did you mean {best[0]}?" if best else ""
 

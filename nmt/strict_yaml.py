@@ -84,8 +84,12 @@ def _build(node: yaml.Node, path: KeyPath, document: Document) -> object:
 def _entries(node: yaml.MappingNode, path: KeyPath, document: Document) -> Iterator[tuple[str, object]]:
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
-        key = str(key_node.value)
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            document.lines[path] = line
+            document.problems.append((path, "a key must be a word"))
+            continue
+        key = str(key_node.value)
         if key in seen:
             document.problems.append(((*path, key), f"this key stands twice (also in line {seen[key]}); remove one"))
         seen[key] = line
@@ -129,20 +133,23 @@ def _ambiguity(text: str, old: str, new: str) -> str:
     """Says how the two versions of YAML read `text`, and how to write what was meant."""
     names = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
     old_name, new_name = (names.get(tag.rpartition(":")[2], "a date") for tag in (old, new))
-    number = _plain_number(text, new)
-    meant = [f"'{text}'"] + ([number] if number else [])
+    number = _plain_number(text, old, new)
+    meant = [number] if number else [f"'{text}'"]
     if old.endswith(":bool"):
         meant.append("true" if text.lower() in ("yes", "on") else "false")
     return f"YAML 1.1 reads {text} as {old_name}, YAML 1.2 as {new_name}; did you mean {' or '.join(reversed(meant))}?"
 
 
-def _plain_number(text: str, new: str) -> str | None:
-    """`text` as a number that every YAML reads alike, or None if it is none in YAML 1.2."""
+def _plain_number(text: str, old: str, new: str) -> str | None:
+    """`text` as a number that every YAML reads alike, or None if it is none in either version."""
     if new == "tag:yaml.org,2002:float":
         mantissa, _, exponent = text.lower().partition("e")
         sign = "" if exponent.startswith(("+", "-")) else "+"
         return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}" if exponent else None
-    return str(int(text)) if new == "tag:yaml.org,2002:int" and text.lstrip("+-").isdigit() else None
+    if new == "tag:yaml.org,2002:int":
+        return str(_construct(text, new))
+    digits = text.replace("_", "")
+    return digits if old == "tag:yaml.org,2002:int" and digits.lstrip("+-").isdigit() else None
 
 
 class _Dumper(yaml.SafeDumper):

@@ -3,7 +3,7 @@
 import codecs
 import io
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nmt.errors import UserError
@@ -11,9 +11,13 @@ from nmt.errors import UserError
 _BLOCK = 1 << 20  # bytes asked for at a time
 
 
-def decode_line(line: bytes) -> str:
-    """One line without its end; bytes that are no UTF-8 become U+FFFD."""
-    return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", errors="replace")
+def _decode_line(line: bytes) -> tuple[str, bool]:
+    """One line without its end, and whether it is UTF-8; bytes that are not become U+FFFD."""
+    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return line.decode("utf-8"), True
+    except UnicodeDecodeError:
+        return line.decode("utf-8", errors="replace"), False
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -52,7 +56,9 @@ def count_lines(path: Path) -> int:
     return count + (last != b"\n")
 
 
-def read_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[str]]:
+def read_blocks(
+    stream: io.BufferedIOBase, most_lines: int, warn: Callable[[int], None] = lambda _: None
+) -> Iterator[list[str]]:
     """The lines of a stream in blocks: those that one read gives, so that no line waits for the next.
 
     A file comes in large blocks, a live pipe line by line; at most one block is in memory. A byte order mark at the
@@ -61,20 +67,33 @@ def read_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[str
     Args:
         stream: a buffered binary stream, such as `sys.stdin.buffer`.
         most_lines: size of the largest block.
+        warn: takes the number, from 1, of the first line that is not UTF-8.
     """
-    mark = codecs.BOM_UTF8  # until the first line has come
+    number, warned = 0, False
+    for block in _byte_blocks(stream, most_lines):
+        lines = []
+        for raw in block:
+            number += 1
+            line, sound = _decode_line(raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw)
+            if not sound and not warned:
+                warned = True
+                warn(number)
+            lines.append(line)
+        yield lines
+
+
+def _byte_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[bytes]]:
     unfinished: list[bytes] = []  # parts of a line whose end has not come yet
     while chunk := stream.read1(_BLOCK):
         if b"\n" not in chunk:
             unfinished.append(chunk)
             continue
-        *complete, rest = b"".join([*unfinished, chunk]).removeprefix(mark).split(b"\n")
-        mark = b""
+        *complete, rest = b"".join([*unfinished, chunk]).split(b"\n")
         unfinished = [rest] if rest else []
         for start in range(0, len(complete), most_lines):
-            yield [decode_line(line) for line in complete[start : start + most_lines]]
+            yield complete[start : start + most_lines]
     if unfinished:
-        yield [decode_line(b"".join(unfinished).removeprefix(mark))]
+        yield [b"".join(unfinished)]
 
 
 def write_text(path: Path, text: str) -> None:

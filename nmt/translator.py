@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import torch
 from jaxtyping import Float
+from pydantic import ValidationError
 from torch import Tensor
 
 from nmt.bundle import Bundle, load_bundle
@@ -106,7 +107,11 @@ class Translator:
     def from_bundle(cls, bundle: Bundle, device: str = "auto", **search: Any) -> "Translator":
         """Takes a bundle that is loaded already; otherwise as `load`."""
         model = bundle.model.to(choose_device(device))
-        options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **search})
+        try:
+            options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **search})
+        except ValidationError as error:
+            (first, *_) = error.errors()
+            raise UserError(f"search.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         return cls(model, bundle.tokenizers, options)
 
     @overload
@@ -129,8 +134,10 @@ class Translator:
         Raises:
             UserError: if the beam is smaller than `n_best`; widening it could change the best translation.
         """
-        if n_best > self.options.beam_size:
-            raise UserError(f"the {n_best} best translations need a beam of {n_best}, not {self.options.beam_size}")
+        if not 1 <= n_best <= self.options.beam_size:
+            raise UserError(
+                f"the {n_best} best translations need a beam of {n_best} (--beam), not {self.options.beam_size}"
+            )
         sources = self._encode(lines)
         found = [[Translation("")] for _ in lines]
         order = sorted((index for index, ids in enumerate(sources) if ids), key=lambda index: len(sources[index]))
@@ -147,7 +154,13 @@ class Translator:
             yield from zip(block, self.translate(block, n_best), strict=True)
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[float, int]]:
-        """Log-probability (natural) of each given translation, and its number of tokens, the end included."""
+        """Log-probability (natural) of each given translation, and its number of tokens, the end included.
+
+        Raises:
+            UserError: if there is not one translation for each source.
+        """
+        if len(sources) != len(targets):
+            raise UserError(f"{len(sources)} sources cannot be scored with {len(targets)} translations")
         pairs = list(zip(self._encode(sources), self.tokenizers.target.encode(targets), strict=True))
         order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][1]))
         scores: list[tuple[float, int]] = [(0.0, 0)] * len(pairs)
@@ -160,10 +173,10 @@ class Translator:
 
     def align(self, source: str, translation: Translation) -> Alignment | None:
         """The attention of a translation, by forced decoding; None if the model has no attention."""
-        (ids,) = self._encode([source])
+        (ids,) = self._encode([source], warn=lambda _: None)  # it has been said when the line was translated
         target = [*translation.ids]
         batch = make_batch([ids], [target]).to(self.device)
-        with _evaluating(self.model), torch.inference_mode():
+        with _evaluating(self.model), torch.inference_mode(), enough_memory(f"a batch of {batch.describe()}", _LOWER):
             _, weights = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
         if weights is None:
             return None
@@ -178,20 +191,20 @@ class Translator:
         """Where the network lies."""
         return next(self.model.parameters()).device
 
-    def _encode(self, lines: Sequence[str]) -> list[list[int]]:
+    def _encode(self, lines: Sequence[str], warn: Callable[[str], None] | None = None) -> list[list[int]]:
         """Ids of each line; none for a blank one; cut where a line is far too long."""
         limit = self.options.max_source_length
         sources = self.tokenizers.source.encode([line if line.strip() else "" for line in lines])
         for line, ids in zip(lines, sources, strict=True):
             if len(ids) > limit:
-                self._warn(f"a line of {len(ids)} pieces was cut to {limit}: {line[:60]!r}...")
+                (warn or self._warn)(f"a line of {len(ids)} pieces was cut to {limit}: {line[:60]!r}...")
                 del ids[limit:]
         return sources
 
     def _search(self, sources: Sequence[Sequence[int]], n_best: int) -> list[list[Hypothesis]]:
         src_ids, src_lengths = (tensor.to(self.device) for tensor in source_tensors(sources))
         settings = search_settings(self.options, n_best)
-        batch = f"{src_ids.shape[0]} sentences, source {src_ids.shape[1]} pieces, beam {settings.beam_size}"
+        batch = f"a batch of {src_ids.shape[0]} sentences, source {src_ids.shape[1]} pieces, beam {settings.beam_size}"
         with _evaluating(self.model), enough_memory(batch, _LOWER):
             if settings.beam_size == 1:
                 found = [[best] for best in greedy_search(self.model, src_ids, src_lengths, settings)]
@@ -212,7 +225,7 @@ class Translator:
         """Log-probability of each target given its source."""
         batch = make_batch([source for source, _ in pairs], [target for _, target in pairs]).to(self.device)
         real = batch.tgt_out != PAD
-        with _evaluating(self.model), torch.inference_mode(), enough_memory(batch.describe(), _LOWER):
+        with _evaluating(self.model), torch.inference_mode(), enough_memory(f"a batch of {batch.describe()}", _LOWER):
             outputs, _ = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
             tokens = [  # the vocabulary is large, so only some rows of logits exist at a time
                 self.model.output(some).float().log_softmax(dim=-1).gather(1, targets[:, None])[:, 0].cpu().double()
@@ -259,6 +272,8 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
+        raise UserError(f"--device {name}: choose cpu, cuda, cuda:1, mps or auto")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

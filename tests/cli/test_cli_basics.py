@@ -36,7 +36,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["transalte"], "invalid choice: 'transalte'"),
         (["train"], "the following arguments are required: RECIPE"),
         (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs"),
-        (["translate", "extra"], "unrecognized arguments: extra"),
+        (["translate", "extra"], "translate reads standard input: nmt translate < extra"),
         (["translate", "--beam", "0"], "argument --beam: 0 is not a whole number from 1 up"),
         (["translate", "--beam", "two"], "argument --beam: two is not a whole number from 1 up"),
         (["translate", "--length-penalty", "nan"], "argument --length-penalty: nan is not a number from 0 up"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from nmt import bundle as module
 from nmt.bundle import Bundle, find_bundle, load_bundle, read_tokenizers, save_bundle, write_tokenizers
@@ -102,6 +103,17 @@ def test_tokenizers_are_kept_by_runs_as_well(joint: bool, tmp_path: Path) -> Non
     pair = tokenizer_pair(joint=joint)
     write_tokenizers(pair, tmp_path)
     assert read_tokenizers(tmp_path).fingerprint == pair.fingerprint
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.complex64, torch.int32])
+def test_weights_of_another_kind_are_refused(kind: torch.dtype, tmp_path: Path) -> None:
+    folder = saved(make_bundle(), tmp_path / "model")
+    path = folder / "model.safetensors"
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    save_file({name: weight.to(kind) for name, weight in load_file(path).items()}, path, metadata=header)
+    with pytest.raises(UserError, match="which this nmt does not read"):
+        load_bundle(folder)
 
 
 def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:

@@ -70,10 +70,10 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
         ("model: {input_feeding: 1}", "my.yaml:2: model.input_feeding: expected true or false, found the number 1"),
         ("model: 3", "my.yaml:2: model: expected a group of keys, found the number 3"),
         ("model: [1]", "my.yaml:2: model: expected a group of keys, found a list"),
-        ("model: {init: xavir}", "my.yaml:2: model.init: xavir is none of uniform, xavier; did you mean xavier?"),
+        ("model: {init: xavir}", "my.yaml:2: model.init: xavir is not one of uniform, xavier; did you mean xavier?"),
         (
             "model: {attention: {type: generl}}",
-            "my.yaml:2: model.attention.type: generl is none of none, additive, dot, ",
+            "my.yaml:2: model.attention.type: generl is not one of none, additive, dot, ",
         ),
         ("model: {attention: {size: 3}}", "my.yaml:2: model.attention: the key `type` is missing"),
         (
@@ -102,6 +102,15 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "my.yaml:2: model: bridge copy needs an encoder with the decoder's layers",
         ),
         (
+            "trainer: {accumulate_grad_batches: 2, val_check_interval: 0.5}",
+            "my.yaml:2: trainer: val_check_interval must be a multiple of accumulate_grad_batches",
+        ),
+        (
+            "trainer: {accumulate_grad_batches: 2, val_check_interval: 4, check_val_every_n_epoch: null}",
+            "my.yaml:2: trainer: check_val_every_n_epoch: null cannot be had with accumulate_grad_batches",
+        ),
+        ("training: {seed: 9999999999999999999}", "my.yaml:2: training.seed: expected less than 9223372036854775808"),
+        (
             "{model: {share_embeddings: true}, tokenizer: {joint: false}}",
             "my.yaml:1: model.share_embeddings: needs tokenizer.joint: true",
         ),
@@ -119,6 +128,18 @@ def test_a_data_path_of_the_wrong_kind_is_one_line(write: Any, path: str) -> Non
     assert found.startswith(f"command line: data.path={path}: data.path")
 
 
+def test_what_is_no_yaml_is_one_line(write: Any) -> None:
+    (found,) = mistakes(write("data:\n  path: [a, b\n"))
+    assert "not valid YAML" in found
+
+
+def test_a_key_of_another_type_says_so(write: Any) -> None:
+    path = write(SOUND + "training: {schedule: {type: linear, warmup_steps: 10}}\n")
+    assert mistakes(path, "training.schedule.type=plateau") == [
+        "my.yaml:2: training.schedule.warmup_steps: unknown key beside this type"
+    ]
+
+
 def test_what_is_missing_is_named(write: Any) -> None:
     assert mistakes(write("model: {layers: 1}\n")) == ["my.yaml:1: data: this key is missing"]
     assert mistakes(write("data: {source: de}\n")) == ["my.yaml:1: data.path: this key is missing"]
@@ -133,7 +154,7 @@ def test_all_mistakes_are_told_at_once_from_every_origin(write: Any) -> None:
         [
             "my.yaml:1: data.sorce: unknown key; did you mean data.source?",
             "my.yaml:3: model.layers: this key stands twice (also in line 3); remove one",
-            "pieces.yaml:1: tokenizer.type: unigrm is none of unigram, bpe, char, word; did you mean unigram?",
+            "pieces.yaml:1: tokenizer.type: unigrm is not one of unigram, bpe, char, word; did you mean unigram?",
             "pieces.yaml:2: tokenizer.vocab_size: expected at least 8, found the number 5",
             "pieces.yaml:3: tokenizer.joint: YAML 1.1 reads no as true or false, YAML 1.2 as text; "
             "did you mean false or 'no'?",

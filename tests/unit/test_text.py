@@ -67,6 +67,13 @@ def test_a_last_line_without_an_end_and_bytes_that_are_no_text() -> None:
     assert list(read_blocks(io.BytesIO(b""), 9)) == []
 
 
+def test_the_first_line_that_is_no_utf_8_is_told() -> None:
+    told: list[int] = []
+    stream = io.BytesIO(b"a\nb\xff\nc\xff\n")
+    assert [line for block in read_blocks(stream, 1, told.append) for line in block] == ["a", "b\ufffd", "c\ufffd"]
+    assert told == [2]
+
+
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_a_byte_order_mark_at_the_beginning_of_a_stream_is_no_text(end: str) -> None:
     assert list(read_blocks(io.BytesIO(f"\ufeffa{end}".encode()), 9)) == [["a"]]
