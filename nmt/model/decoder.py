@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nmt.model.attention import Score, masked_softmax
 from nmt.model.encoder import EncoderOutput
+from nmt.model.fast.products import linear
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class LuongDecoder(nn.Module):
         """See `Decoder`."""
         top, hidden, cell = self.cell(torch.cat([embedded, state.feed], dim=-1), state)
         context, weights = attend(self.score, top, source)
-        output = torch.tanh(self.combine(torch.cat([context, top], dim=-1)))  # equation 5
+        output = torch.tanh(linear(torch.cat([context, top], dim=-1), self.combine.weight))  # equation 5
         feed = output if self.feed_size else state.feed
         return DecoderStep(output, weights, DecoderState(hidden, cell, feed))
 
@@ -200,7 +201,8 @@ class BahdanauDecoder(nn.Module):
         """See `Decoder`."""
         context, weights = attend(self.score, state.hidden[-1], source)
         top, hidden, cell = self.cell(torch.cat([embedded, context], dim=-1), state)
-        output = torch.tanh(self.combine(torch.cat([top, context, embedded], dim=-1)))
+        read = torch.cat([top, context, embedded], dim=-1)
+        output = torch.tanh(linear(read, self.combine.weight, self.combine.bias))
         return DecoderStep(output, weights, DecoderState(hidden, cell, state.feed))
 
 
@@ -252,7 +254,8 @@ class LinearBridge(nn.Module):
     ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
         """See `Bridge`."""
         last = encoded.hidden[-1, :, -self.encoder_size :]
-        hidden, cell = torch.tanh(self.hidden(last)), torch.tanh(self.cell(last))
+        hidden = torch.tanh(linear(last, self.hidden.weight, self.hidden.bias))
+        cell = torch.tanh(linear(last, self.cell.weight, self.cell.bias))
         return self._split(hidden), self._split(cell)
 
     def _split(self, state: Float[Tensor, "batch all"]) -> Float[Tensor, "layers batch hid"]:

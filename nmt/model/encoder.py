@@ -7,6 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nmt.model.fast.encoder import padded_lstm
+from nmt.model.fast.products import goes_fast
+
 
 @dataclass(frozen=True)
 class EncoderOutput:
@@ -40,6 +43,9 @@ class Encoder(nn.Module):
 
     def forward(self, embedded: Float[Tensor, "batch src emb"], lengths: Int[Tensor, " batch"]) -> EncoderOutput:
         """Reads the sentences; every length must be at least 1."""
+        if goes_fast(embedded):
+            memory, hiddens, cells = padded_lstm(self.lstm, embedded, lengths)
+            return EncoderOutput(memory, self._join(torch.stack(hiddens)), self._join(torch.stack(cells)))
         packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, (hidden, cell) = self.lstm(packed)
         memory, _ = pad_packed_sequence(states, batch_first=True, total_length=embedded.shape[1])

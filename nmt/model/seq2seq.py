@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from nmt.model.attention import length_mask
 from nmt.model.decoder import Bridge, Decoder, DecoderState, Source, unroll
 from nmt.model.encoder import Encoder
+from nmt.model.fast.decoder import unroll as fast_unroll
+from nmt.model.fast.products import goes_fast, linear
 from nmt.search.types import ModelStep
 
 
@@ -34,7 +36,7 @@ class OutputLayer(nn.Module):
 
     def __init__(self, hidden_size: int, vocab_size: int, tied: nn.Embedding | None) -> None:
         super().__init__()
-        self.project: nn.Module = nn.Identity()
+        self.project: nn.Linear | None = None
         self.words = nn.Linear(hidden_size, vocab_size)
         if tied is not None:
             if tied.embedding_dim != hidden_size:
@@ -44,8 +46,11 @@ class OutputLayer(nn.Module):
 
     def forward(self, output: Float[Tensor, "*any hid"]) -> Float[Tensor, "*any vocab"]:
         """The logits."""
-        logits: Tensor = self.words(self.project(output))
-        return logits
+        return linear(self.before_words(output), self.words.weight, self.words.bias)
+
+    def before_words(self, output: Float[Tensor, "*any hid"]) -> Float[Tensor, "*any width"]:
+        """What is multiplied by the words' matrix."""
+        return output if self.project is None else linear(output, self.project.weight)
 
 
 class Seq2Seq(nn.Module):
@@ -104,5 +109,6 @@ class Seq2Seq(nn.Module):
         """
         state = self.start(src_ids, src_lengths)
         embedded = self.dropout(self.tgt_embedding(tgt_in))
-        outputs, weights = unroll(self.decoder, embedded, state.decoder, state.source)
+        go = fast_unroll if goes_fast(embedded) else unroll
+        outputs, weights = go(self.decoder, embedded, state.decoder, state.source)
         return self.dropout(outputs), weights

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nmt.data.batch import Batch
+from nmt.model.fast.cross_entropy import linear_cross_entropy
+from nmt.model.fast.products import goes_fast
 from nmt.model.seq2seq import Seq2Seq
 from nmt.tokenizer import PAD
 
@@ -30,8 +32,13 @@ def sequence_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) ->
     """Predicts every target token from those before it; padding is never even projected onto the vocabulary."""
     outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
     real = batch.tgt_out != PAD
-    logits = model.output(outputs[real])
-    return smoothed_cross_entropy(logits, batch.tgt_out[real], label_smoothing)
+    targets = batch.tgt_out[real]
+    if goes_fast(outputs):
+        words = model.output.words
+        inputs = model.output.before_words(outputs[real])
+        objective, nll = linear_cross_entropy(inputs, words.weight, words.bias, targets, label_smoothing)
+        return Loss(objective, nll, torch.tensor(len(targets)))
+    return smoothed_cross_entropy(model.output(outputs[real]), targets, label_smoothing)
 
 
 def smoothed_cross_entropy(

@@ -1,0 +1,225 @@
+"""Whole targets at once: the decoders of `nmt.model.decoder`, unrolled with gradients written by hand.
+
+What no later step depends on is done for all steps together, by ordinary layers: the words' part of the gates before
+the loop, deep outputs after it. Without input feeding the recurrence needs no attention, and is one LSTM.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from nmt.model.attention import AdditiveScore, Score, masked_softmax
+from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder, Source, StackedCell
+from nmt.model.fast.loops import AdditiveSteps, Attention, DotSteps, Stack
+from nmt.model.fast.products import linear, product
+
+Unrolled = tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt src"] | None]
+
+
+def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState, source: Source) -> Unrolled:
+    """See `nmt.model.decoder.unroll`, to which it is equal up to rounding and the draws of dropout.
+
+    Raises:
+        NotImplementedError: for a decoder that has only its readable step.
+    """
+    match decoder:
+        case PlainDecoder():
+            return _lstm(decoder.cell, embedded, state), None
+        case LuongDecoder():
+            return _luong(decoder, embedded, state, source)
+        case BahdanauDecoder():
+            return _bahdanau(decoder, embedded, state, source)
+        case _:
+            raise NotImplementedError(type(decoder).__name__)
+
+
+def _lstm(
+    cell: StackedCell, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState
+) -> Float[Tensor, "batch tgt hid"]:
+    """A stack of layers whose inputs are all known, one layer after the other."""
+    states = embedded
+    for layer, part in enumerate(cell.cells):
+        assert isinstance(part, nn.LSTMCell)
+        first = state.hidden[layer][None].contiguous(), state.cell[layer][None].contiguous()
+        weights = [part.weight_ih, part.weight_hh, part.bias_ih, part.bias_hh]
+        below = cell.dropout(states) if layer else states
+        states, _, _ = torch.lstm(below, first, weights, True, 1, 0.0, cell.training, False, True)
+    return states
+
+
+def _luong(
+    decoder: LuongDecoder, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState, source: Source
+) -> Unrolled:
+    weight = decoder.combine.weight
+    if not decoder.feed_size:
+        top = _lstm(decoder.cell, embedded, state)
+        contexts, weights = _attend(decoder.score, top, source)
+        return torch.tanh(linear(torch.cat([contexts, top], dim=-1), weight)), weights
+    stack = _stacked(decoder.cell, embedded, state)
+    outputs, weights = _LuongLoop.apply(  # type: ignore[no-untyped-call]
+        len(decoder.cell.cells), source.mask, weight, *stack, *_attended(decoder.score, source)
+    )
+    return outputs.transpose(0, 1), weights.transpose(0, 1)
+
+
+def _bahdanau(
+    decoder: BahdanauDecoder, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState, source: Source
+) -> Unrolled:
+    stack = _stacked(decoder.cell, embedded, state)
+    tops, contexts, weights = _BahdanauLoop.apply(  # type: ignore[no-untyped-call]
+        len(decoder.cell.cells), source.mask, *stack, *_attended(decoder.score, source)
+    )
+    read = torch.cat([tops.transpose(0, 1), contexts.transpose(0, 1), embedded], dim=-1)
+    return torch.tanh(linear(read, decoder.combine.weight, decoder.combine.bias)), weights.transpose(0, 1)
+
+
+def _attend(
+    score: Score, queries: Float[Tensor, "batch tgt hid"], source: Source
+) -> tuple[Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
+    """The contexts of queries that are all known, and the weights."""
+    if isinstance(score, AdditiveScore):
+        contexts, weights = _AttentionLoop.apply(  # type: ignore[no-untyped-call]
+            queries.transpose(0, 1), source.mask, *_attended(score, source)
+        )
+        return contexts.transpose(0, 1), weights.transpose(0, 1)
+    weights = masked_softmax(score(queries, source.keys), source.mask)
+    return torch.bmm(weights, source.memory), weights
+
+
+def _stacked(cell: StackedCell, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState) -> tuple[Tensor, ...]:
+    """What `Stack` needs: first states, the words' part, then for each layer its weight, its bias and its dropout."""
+    words = embedded.transpose(0, 1)
+    width = words.shape[2]
+    tensors = [state.hidden, state.cell]
+    for layer, part in enumerate(cell.cells):
+        assert isinstance(part, nn.LSTMCell)
+        bias = part.bias_ih + part.bias_hh
+        if layer == 0:
+            tensors.append(linear(words, part.weight_ih[:, :width], bias))
+            tensors.append(torch.cat([part.weight_ih[:, width:], part.weight_hh], dim=1))
+        else:
+            kept = cell.dropout(words.new_ones(*words.shape[:2], part.hidden_size))
+            tensors += [torch.cat([part.weight_ih, part.weight_hh], dim=1), bias, kept]
+    return tuple(tensors)
+
+
+def _attended(score: Score, source: Source) -> tuple[Tensor, ...]:
+    """What `Attention` needs: the memory, the keys, and the weights of the score if it has any."""
+    if isinstance(score, AdditiveScore):
+        return source.memory, source.keys, score.query.weight, score.score.weight[0]
+    return source.memory, source.keys
+
+
+def _make_stack(layers: int, tensors: Sequence[Tensor]) -> tuple[Stack, Sequence[Tensor]]:
+    """The stack, and the tensors that are not its own."""
+    hidden, cell, words, weight, *rest = tensors
+    upper, rest = rest[: 3 * (layers - 1)], rest[3 * (layers - 1) :]
+    return Stack(words, [weight, *upper[::3]], upper[1::3], upper[2::3], hidden, cell), rest
+
+
+def _stack_gradients(stack: Stack) -> list[Tensor | None]:
+    """In the order of `_stacked`."""
+    weights, biases, hidden, cell = stack.gradients()
+    upper = [(weight, bias, None) for weight, bias in zip(weights[1:], biases, strict=True)]
+    return [hidden, cell, stack.d_gates[0], weights[0], *itertools.chain.from_iterable(upper)]
+
+
+def _make_attention(mask: Tensor, time: int, tensors: Sequence[Tensor]) -> Attention:
+    memory, keys, *weights = tensors
+    steps = AdditiveSteps(keys, *weights) if weights else DotSteps(keys)
+    return Attention(steps, memory, mask, time)
+
+
+class _LuongLoop(torch.autograd.Function):
+    """Luong et al. 2015, sections 3.1 and 3.3: state, attention, attentional vector, which is fed to the next step."""
+
+    @staticmethod
+    def forward(ctx: Any, layers: int, mask: Tensor, combine: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        stack, rest = _make_stack(layers, tensors)
+        time, batch = stack.words.shape[:2]
+        attention = _make_attention(mask, time, rest)
+        outputs = stack.words.new_empty(time, batch, len(combine))
+        read = stack.words.new_empty(time, batch, combine.shape[1])  # [context; state]
+        width = attention.memory.shape[2]
+        stack.extra(0).zero_()
+        for now in range(time):
+            stack.step(now)
+            top = stack.top(now + 1)
+            read[now, :, :width] = attention.step(now, top)
+            read[now, :, width:] = top
+            torch.tanh(product(read[now], combine), out=outputs[now])
+            if now + 1 < time:
+                stack.extra(now + 1).copy_(outputs[now])
+        ctx.parts = stack, attention, combine, read, outputs
+        return outputs.view_as(outputs), attention.weights.view_as(attention.weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_outputs: Tensor, d_weights: Tensor) -> tuple[Tensor | None, ...]:
+        stack, attention, combine, read, outputs = ctx.parts
+        width = attention.memory.shape[2]
+        stack.begin_backward()
+        attention.begin_backward(d_weights)
+        d_combined = torch.empty_like(outputs)
+        d_fed = torch.zeros_like(outputs[0])
+        for now in reversed(range(len(outputs))):
+            torch.ops.aten.tanh_backward(d_outputs[now] + d_fed, outputs[now], grad_input=d_combined[now])
+            d_read = product(d_combined[now], combine.t())
+            d_query = attention.step_backward(now, stack.top(now + 1), d_read[:, :width])
+            stack.d_hidden[-1] = stack.d_hidden[-1] + d_read[:, width:] + d_query
+            d_fed = stack.step_backward(now)
+        d_combine = product(d_combined.flatten(0, 1).t(), read.flatten(0, 1).t())
+        return None, None, d_combine, *_stack_gradients(stack), *attention.gradients(stack.tops())
+
+
+class _BahdanauLoop(torch.autograd.Function):
+    """Bahdanau et al. 2015, appendix A.2.2: attention by the state before the step, whose context enters the cell."""
+
+    @staticmethod
+    def forward(ctx: Any, layers: int, mask: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        stack, rest = _make_stack(layers, tensors)
+        attention = _make_attention(mask, len(stack.words), rest)
+        for now in range(len(stack.words)):
+            stack.extra(now).copy_(attention.step(now, stack.top(now)))
+            stack.step(now)
+        ctx.parts = stack, attention
+        contexts = stack.inputs[0][:-1, :, : -stack.size]
+        return stack.tops().clone(), contexts.clone(), attention.weights.view_as(attention.weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_tops: Tensor, d_contexts: Tensor, d_weights: Tensor) -> tuple[Tensor | None, ...]:
+        stack, attention = ctx.parts
+        stack.begin_backward()
+        attention.begin_backward(d_weights)
+        for now in reversed(range(len(d_tops))):
+            stack.d_hidden[-1] = stack.d_hidden[-1] + d_tops[now]
+            d_context = stack.step_backward(now) + d_contexts[now]
+            d_query = attention.step_backward(now, stack.top(now), d_context)
+            stack.d_hidden[-1] = stack.d_hidden[-1] + d_query
+        queries = stack.inputs[-1][:-1, :, -stack.size :]
+        return None, None, *_stack_gradients(stack), *attention.gradients(queries)
+
+
+class _AttentionLoop(torch.autograd.Function):
+    """Additive attention by queries that are all known; one by one, for the tanh of all of them is too large."""
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, mask: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        attention = _make_attention(mask, len(queries), tensors)
+        contexts = torch.stack([attention.step(now, query) for now, query in enumerate(queries)])
+        ctx.parts = queries.detach(), attention
+        return contexts, attention.weights.view_as(attention.weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_contexts: Tensor, d_weights: Tensor) -> tuple[Tensor | None, ...]:
+        queries, attention = ctx.parts
+        attention.begin_backward(d_weights)
+        steps = [attention.step_backward(now, queries[now], d_contexts[now]) for now in reversed(range(len(queries)))]
+        return torch.stack(steps[::-1]), None, *attention.gradients(queries)

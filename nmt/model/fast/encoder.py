@@ -1,0 +1,61 @@
+"""The encoder over padded sentences: on a CPU several times as fast as over packed ones.
+
+oneDNN's LSTM, which torch uses where nothing is packed, knows nothing of lengths. So one more input says where the
+padding is, and its weights close the input gate and open the forget gate there: the cell goes through the padding
+unchanged, from the end backwards as zero.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nmt.model.attention import length_mask
+
+_SHUT = 1e4  # an input of a gate so large that the gate is exactly 0 or 1
+
+
+def padded_lstm(
+    lstm: nn.LSTM, embedded: Float[Tensor, "batch src emb"], lengths: Int[Tensor, " batch"]
+) -> tuple[Float[Tensor, "batch src enc"], list[Tensor], list[Tensor]]:
+    """What `lstm` makes of packed sentences, up to rounding and the draws of dropout.
+
+    Returns:
+        The top layer's states, zeros in the padding; and the last hidden and cell states, first layer first and
+        forwards first.
+    """
+    mask = length_mask(lengths, embedded.shape[1])[:, :, None]
+    padding = (~mask).to(embedded.dtype)
+    directions = 2 if lstm.bidirectional else 1
+    zeros = embedded.new_zeros(directions, len(embedded), lstm.hidden_size)
+    last = (lengths - 1)[:, None, None].expand(-1, 1, lstm.hidden_size)
+    states = embedded
+    hiddens: list[Tensor] = []
+    cells: list[Tensor] = []
+    for layer in range(lstm.num_layers):
+        if layer:
+            states = nn.functional.dropout(states, lstm.dropout, lstm.training)
+        weights = [_with_padding(name, weight) for name, weight in _weights(lstm, layer)]
+        read = torch.cat([states, padding], dim=2)
+        states, _, cell = torch.lstm(
+            read, (zeros, zeros), weights, True, 1, 0.0, lstm.training, lstm.bidirectional, True
+        )
+        states = states * mask
+        forwards, *backwards = states.chunk(directions, dim=2)
+        hiddens += [forwards.gather(1, last)[:, 0], *(state[:, 0] for state in backwards)]
+        cells += cell.unbind(0)
+    return states, hiddens, cells
+
+
+def _weights(lstm: nn.LSTM, layer: int) -> list[tuple[str, Tensor]]:
+    endings = [f"_l{layer}", f"_l{layer}_reverse"] if lstm.bidirectional else [f"_l{layer}"]
+    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [(kind, getattr(lstm, kind + ending)) for ending in endings for kind in kinds]
+
+
+def _with_padding(kind: str, weight: Tensor) -> Tensor:
+    """The weights of the inputs, with those of the input that says where padding is: gates in the order i, f, g, o."""
+    if kind != "weight_ih":
+        return weight
+    shut = weight.new_zeros(4, len(weight) // 4)
+    shut[0], shut[1] = -_SHUT, _SHUT
+    return torch.cat([weight, shut.flatten()[:, None]], dim=1)

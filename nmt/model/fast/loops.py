@@ -1,0 +1,238 @@
+"""Stacked LSTM cells and attention through time, step by step forwards and backwards, without autograd.
+
+Everything a step computes lies in buffers [time batch ...] that were made before the first step. What a gradient needs
+of all steps together (the weights' gradients, those of the memory and the keys) is one product after the last step.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nmt.model.attention import masked_softmax
+from nmt.model.fast.products import product
+
+_sigmoid_backward = torch.ops.aten.sigmoid_backward
+_tanh_backward = torch.ops.aten.tanh_backward
+
+
+class Stack:
+    """LSTM layers through time: Hochreiter and Schmidhuber 1997, with the gates in torch's order i, f, g, o.
+
+    The bottom layer reads a word, whose part of the gates is computed beforehand, and `extra` (the fed attentional
+    vector, or the context); each other layer the one below.
+    """
+
+    def __init__(
+        self,
+        words: Float[Tensor, "time batch gates"],
+        weights: Sequence[Float[Tensor, "gates _"]],
+        biases: Sequence[Float[Tensor, " gates"]],
+        dropped: Sequence[Float[Tensor, "time batch hid"]],
+        hidden: Float[Tensor, "layers batch hid"],
+        cell: Float[Tensor, "layers batch hid"],
+    ) -> None:
+        """Makes the buffers.
+
+        Args:
+        words: part of the bottom layer's gates that comes from the words, biases included.
+        weights: of each layer, for [what it reads; its own last state]; at the bottom without the word.
+        biases: of each layer but the bottom one.
+        dropped: dropout between a layer and the next: what each value is multiplied by; empty for none.
+        hidden: the first hidden states.
+        cell: the first cell states.
+        """
+        time, batch, size = *words.shape[:2], hidden.shape[2]
+        self.size = size
+        self.words, self.weights, self.biases, self.dropped = words, weights, biases, dropped
+        self.inputs = [words.new_empty(time + 1, batch, weight.shape[1]) for weight in weights]
+        self.gates = [words.new_empty(time, batch, 4 * size) for _ in weights]
+        self.cells = [words.new_empty(time + 1, batch, size) for _ in weights]
+        self.squashed = [words.new_empty(time, batch, size) for _ in weights]  # tanh of the cells
+        for layer in range(len(weights)):
+            self.inputs[layer][0, :, -size:] = hidden[layer]
+            self.cells[layer][0] = cell[layer]
+
+    def extra(self, time: int) -> Float[Tensor, "batch extra"]:
+        """Where what the bottom layer reads beside the word at this time is to be written."""
+        return self.inputs[0][time, :, : -self.size]
+
+    def top(self, time: int) -> Float[Tensor, "batch hid"]:
+        """The top layer's state before the step at this time."""
+        return self.inputs[-1][time, :, -self.size :]
+
+    def tops(self) -> Float[Tensor, "time batch hid"]:
+        """The top layer's state after each step."""
+        return self.inputs[-1][1:, :, -self.size :]
+
+    def step(self, time: int) -> None:
+        """One step of all layers."""
+        size = self.size
+        for layer, weight in enumerate(self.weights):
+            if layer:
+                below = self.inputs[layer - 1][time + 1, :, -size:]
+                dropped = below * self.dropped[layer - 1][time] if self.dropped else below
+                self.inputs[layer][time, :, :-size] = dropped
+            gates, cell = self.gates[layer][time], self.cells[layer][time + 1]
+            rest = self.biases[layer - 1] if layer else self.words[time]
+            torch.add(product(self.inputs[layer][time], weight), rest, out=gates)
+            gates[:, : 2 * size].sigmoid_()
+            gates[:, 2 * size : 3 * size].tanh_()
+            gates[:, 3 * size :].sigmoid_()
+            enter, forget, candidate, leave = gates.chunk(4, dim=1)
+            torch.mul(forget, self.cells[layer][time], out=cell)
+            cell.addcmul_(enter, candidate)
+            squashed = torch.tanh(cell, out=self.squashed[layer][time])
+            self.inputs[layer][time + 1, :, -size:] = leave * squashed
+
+    def begin_backward(self) -> None:
+        """Makes the buffers of the gradients; nothing is known of what comes after the last step."""
+        self.d_gates = [torch.empty_like(gates) for gates in self.gates]
+        self.d_hidden = [torch.zeros_like(cell[0]) for cell in self.cells]
+        self.d_cell = [torch.zeros_like(cell[0]) for cell in self.cells]
+
+    def step_backward(self, time: int) -> Float[Tensor, "batch extra"]:
+        """From the gradients of the states after the step (`d_hidden`, `d_cell`) to those before it.
+
+        Returns:
+            The gradient of what the bottom layer read beside the word.
+        """
+        size = self.size
+        lower = self.d_hidden[0]
+        for layer in reversed(range(len(self.weights))):
+            enter, forget, candidate, leave = self.gates[layer][time].chunk(4, dim=1)
+            d_enter, d_forget, d_candidate, d_leave = self.d_gates[layer][time].chunk(4, dim=1)
+            squashed, d_hidden, d_cell = self.squashed[layer][time], self.d_hidden[layer], self.d_cell[layer]
+            _sigmoid_backward(d_hidden * squashed, leave, grad_input=d_leave)
+            d_cell.add_(_tanh_backward(d_hidden * leave, squashed))
+            _sigmoid_backward(d_cell * candidate, enter, grad_input=d_enter)
+            _sigmoid_backward(d_cell * self.cells[layer][time], forget, grad_input=d_forget)
+            _tanh_backward(d_cell * enter, candidate, grad_input=d_candidate)
+            d_cell.mul_(forget)
+            d_inputs = product(self.d_gates[layer][time], self.weights[layer].t())
+            lower, self.d_hidden[layer] = d_inputs[:, :-size], d_inputs[:, -size:]
+            if layer:
+                dropped = lower * self.dropped[layer - 1][time] if self.dropped else lower
+                self.d_hidden[layer - 1] = self.d_hidden[layer - 1] + dropped
+        return lower
+
+    def gradients(self) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
+        """Of the weights, of the biases, and of the first hidden and cell states; that of `words` is `d_gates[0]`."""
+        weights = [
+            product(d_gates.flatten(0, 1).t(), inputs[:-1].flatten(0, 1).t())
+            for d_gates, inputs in zip(self.d_gates, self.inputs, strict=True)
+        ]
+        biases = [d_gates.sum((0, 1)) for d_gates in self.d_gates[1:]]
+        return weights, biases, torch.stack(self.d_hidden), torch.stack(self.d_cell)
+
+
+class DotSteps:
+    """The score q'k of a query with each key."""
+
+    def __init__(self, keys: Float[Tensor, "batch src hid"]) -> None:
+        self.keys = keys
+
+    def begin_backward(self) -> None:
+        """Nothing is summed step by step."""
+
+    def scores(self, query: Float[Tensor, "batch hid"]) -> Float[Tensor, "batch src"]:
+        """The unnormalised scores."""
+        return torch.bmm(self.keys, query[:, :, None])[:, :, 0]
+
+    def backward(
+        self, query: Float[Tensor, "batch hid"], d_scores: Float[Tensor, "batch src"]
+    ) -> Float[Tensor, "batch hid"]:
+        """The gradient of the query."""
+        return torch.bmm(d_scores[:, None, :], self.keys)[:, 0]
+
+    def gradients(
+        self, queries: Float[Tensor, "time batch hid"], d_scores: Float[Tensor, "time batch src"]
+    ) -> tuple[Tensor, ...]:
+        """Of the keys."""
+        return (torch.bmm(d_scores.permute(1, 2, 0), queries.transpose(0, 1)),)
+
+
+class AdditiveSteps:
+    """The score v' tanh(W q + k). Backwards the tanh is computed again: kept, it would take most of the memory."""
+
+    def __init__(
+        self, keys: Float[Tensor, "batch src att"], weight: Float[Tensor, "att hid"], score: Float[Tensor, " att"]
+    ) -> None:
+        self.keys, self.weight, self.score = keys, weight, score
+
+    def begin_backward(self) -> None:
+        """Makes the sums that the steps add to."""
+        self.d_keys, self.d_score = torch.zeros_like(self.keys), torch.zeros_like(self.score)
+        self.d_projected: list[Tensor] = []  # from the last step to the first
+
+    def scores(self, query: Float[Tensor, "batch hid"]) -> Float[Tensor, "batch src"]:
+        """The unnormalised scores."""
+        return torch.matmul(self._squashed(query), self.score)
+
+    def backward(
+        self, query: Float[Tensor, "batch hid"], d_scores: Float[Tensor, "batch src"]
+    ) -> Float[Tensor, "batch hid"]:
+        """The gradient of the query; adds to those of the keys and of v."""
+        squashed = self._squashed(query)
+        self.d_score.addmv_(squashed.flatten(0, 1).t(), d_scores.flatten())
+        d_sum = _tanh_backward(d_scores[:, :, None] * self.score, squashed)
+        self.d_keys.add_(d_sum)
+        self.d_projected.append(d_sum.sum(1))
+        return product(self.d_projected[-1], self.weight.t())
+
+    def gradients(
+        self, queries: Float[Tensor, "time batch hid"], d_scores: Float[Tensor, "time batch src"]
+    ) -> tuple[Tensor, ...]:
+        """Of the keys, of W and of v."""
+        d_projected = torch.cat(self.d_projected[::-1])
+        return self.d_keys, product(d_projected.t(), queries.flatten(0, 1).t()), self.d_score
+
+    def _squashed(self, query: Tensor) -> Float[Tensor, "batch src att"]:
+        return (product(query, self.weight)[:, None, :] + self.keys).tanh_()
+
+
+class Attention:
+    """Score, masked softmax and weighted mean of the memory through time."""
+
+    def __init__(
+        self,
+        steps: DotSteps | AdditiveSteps,
+        memory: Float[Tensor, "batch src enc"],
+        mask: Bool[Tensor, "batch src"],
+        time: int,
+    ) -> None:
+        self.steps, self.memory, self.mask = steps, memory, mask
+        self.weights = memory.new_empty(time, *memory.shape[:2])
+
+    def step(self, time: int, query: Float[Tensor, "batch hid"]) -> Float[Tensor, "batch enc"]:
+        """The context of a query."""
+        weights = masked_softmax(self.steps.scores(query)[:, None, :], self.mask)
+        self.weights[time] = weights[:, 0]
+        return torch.bmm(weights, self.memory)[:, 0]
+
+    def begin_backward(self, d_weights: Float[Tensor, "time batch src"] | None) -> None:
+        """Takes the gradient of the weights themselves, if they are used beside the contexts."""
+        self.steps.begin_backward()
+        self.given = d_weights
+        self.d_scores = torch.empty_like(self.weights)
+        self.d_contexts = self.memory.new_empty(len(self.weights), self.memory.shape[0], self.memory.shape[2])
+
+    def step_backward(
+        self, time: int, query: Float[Tensor, "batch hid"], d_context: Float[Tensor, "batch enc"]
+    ) -> Float[Tensor, "batch hid"]:
+        """The gradient of the query."""
+        self.d_contexts[time] = d_context
+        d_weights = torch.bmm(self.memory, d_context[:, :, None])[:, :, 0]
+        if self.given is not None:
+            d_weights = d_weights + self.given[time]
+        weights = self.weights[time]
+        weighted = weights * d_weights
+        d_scores = self.d_scores[time]
+        torch.sub(weighted, weights * weighted.sum(1, keepdim=True), out=d_scores)
+        return self.steps.backward(query, d_scores)
+
+    def gradients(self, queries: Float[Tensor, "time batch hid"]) -> tuple[Tensor, ...]:
+        """Of the memory, and of what the score reads: the keys and its weights."""
+        d_memory = torch.bmm(self.weights.permute(1, 2, 0), self.d_contexts.transpose(0, 1))
+        return d_memory, *self.steps.gradients(queries, self.d_scores)

@@ -1,0 +1,275 @@
+"""The fast way is equal to the readable one: outputs and every gradient, for all that it claims."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nmt.data.batch import Batch, make_batch
+from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, Score, length_mask
+from nmt.model.build import build_model
+from nmt.model.decoder import (
+    BahdanauDecoder,
+    Decoder,
+    DecoderState,
+    DecoderStep,
+    LuongDecoder,
+    PlainDecoder,
+    Source,
+    StackedCell,
+    unroll,
+)
+from nmt.model.encoder import Encoder
+from nmt.model.fast import decoder as fast
+from nmt.model.fast.cross_entropy import linear_cross_entropy
+from nmt.model.fast.products import goes_fast, linear, product, readable_steps
+from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe import ModelOptions
+from nmt.training.loss import sequence_loss, smoothed_cross_entropy
+from tests.helpers import ATTENTIONS
+
+PRECISIONS = {torch.float32: 1e-5, torch.float64: 1e-10}
+BATCH, SRC, TGT, EMBEDDING, HIDDEN, MEMORY = 5, 6, 7, 8, 16, 12
+LENGTHS = torch.tensor([6, 1, 3, 4, 2])
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(1)
+
+
+@pytest.fixture(params=PRECISIONS, ids=str)
+def dtype(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
+    """Both precisions, as the default, so that everything is made in it."""
+    torch.set_default_dtype(request.param)
+    yield request.param
+    torch.set_default_dtype(torch.float32)
+
+
+def close(found: Sequence[Tensor | None], expected: Sequence[Tensor | None], dtype: torch.dtype) -> None:
+    for one, other in zip(found, expected, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            torch.testing.assert_close(one, other, rtol=PRECISIONS[dtype], atol=PRECISIONS[dtype])
+
+
+def gradients(outputs: Sequence[Tensor], leaves: Sequence[Tensor]) -> list[Tensor | None]:
+    """Of a sum in which each value of the outputs counts differently."""
+    torch.manual_seed(2)
+    total = sum(((output * torch.randn(output.shape)).sum() for output in outputs), torch.zeros(()))
+    return list(torch.autograd.grad(total, leaves, allow_unused=True))
+
+
+def leaf(*shape: int) -> Tensor:
+    return torch.randn(shape, requires_grad=True)
+
+
+# -- products ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(3,), (2, 5), (0,), (1, 1, 1)])
+def test_a_linear_layer(dtype: torch.dtype, shape: tuple[int, ...], bias: bool) -> None:
+    leaves = [leaf(*shape, 7), leaf(4, 7)] + ([leaf(4)] if bias else [])
+    results = [function(*leaves) for function in (linear, nn.functional.linear)]
+    close([results[0]], [results[1]], dtype)
+    close(gradients(results[:1], leaves), gradients(results[1:], leaves), dtype)
+
+
+def test_parts_of_matrices_multiply_like_copies() -> None:
+    inputs, weight = torch.randn(9, 12), torch.randn(10, 20)
+    for one, other in ((inputs[:, 2:6], weight[:, 3:7]), (inputs.t(), weight[::2, :9]), (inputs[::2], weight[:, 8:])):
+        torch.testing.assert_close(product(one, other), one.clone() @ other.clone().t(), rtol=1e-5, atol=1e-5)
+
+
+def test_only_one_precision_on_a_cpu_goes_fast() -> None:
+    tensor = torch.zeros(1)
+    assert goes_fast(tensor)
+    with readable_steps():
+        assert not goes_fast(tensor)
+        with readable_steps():
+            pass
+        assert not goes_fast(tensor)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not goes_fast(tensor)
+    assert goes_fast(tensor)
+    assert not goes_fast(torch.zeros(1, device="meta"))
+
+
+# -- encoder -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_encoder(dtype: torch.dtype, layers: int, bidirectional: bool) -> None:
+    encoder = Encoder(EMBEDDING, HIDDEN, layers, bidirectional, dropout=0.0)
+    embedded = leaf(BATCH, SRC, EMBEDDING)
+    leaves = [embedded, *encoder.parameters()]
+    results = []
+    for way in (nullcontext, readable_steps):
+        with way():
+            encoded = encoder(embedded, LENGTHS)
+            results.append([encoded.memory, encoded.hidden, encoded.cell])
+    close(results[0], results[1], dtype)
+    close(gradients(results[0], leaves), gradients(results[1], leaves), dtype)
+
+
+def test_the_encoders_padding_is_exactly_nothing() -> None:
+    encoder = Encoder(EMBEDDING, HIDDEN, 1, True, dropout=0.0)
+    embedded = torch.randn(BATCH, SRC, EMBEDDING)
+    before = encoder(embedded, LENGTHS)
+    padding = ~length_mask(LENGTHS, SRC)
+    embedded[padding] = 1000.0
+    after = encoder(embedded, LENGTHS)
+    assert (after.memory[padding] == 0).all()
+    close([after.memory, after.hidden, after.cell], [before.memory, before.hidden, before.cell], torch.float32)
+
+
+# -- decoder -----------------------------------------------------------------------------------------------------------
+
+
+def luong(score: Callable[[int], Score], feeding: bool, memory: int = MEMORY) -> Callable[[int, float], Decoder]:
+    def make(layers: int, dropout: float) -> Decoder:
+        cell = StackedCell(EMBEDDING + (HIDDEN if feeding else 0), HIDDEN, layers, dropout)
+        return LuongDecoder(cell, score(memory), memory, HIDDEN, feeding)
+
+    return make
+
+
+def bahdanau(layers: int, dropout: float) -> Decoder:
+    cell = StackedCell(EMBEDDING + MEMORY, HIDDEN, layers, dropout)
+    return BahdanauDecoder(cell, AdditiveScore(HIDDEN, MEMORY, 10), MEMORY, HIDDEN, EMBEDDING)
+
+
+def plain(layers: int, dropout: float) -> Decoder:
+    return PlainDecoder(StackedCell(EMBEDDING, HIDDEN, layers, dropout))
+
+
+DECODERS: dict[str, tuple[Callable[[int, float], Decoder], int]] = {
+    "plain": (plain, MEMORY),
+    "bahdanau": (bahdanau, MEMORY),
+    "dot": (luong(lambda _: DotScore(), False, HIDDEN), HIDDEN),
+    "dot-fed": (luong(lambda _: DotScore(), True, HIDDEN), HIDDEN),
+    "general": (luong(lambda memory: GeneralScore(HIDDEN, memory), False), MEMORY),
+    "general-fed": (luong(lambda memory: GeneralScore(HIDDEN, memory), True), MEMORY),
+    "concat": (luong(lambda memory: AdditiveScore(HIDDEN, memory, 10), False), MEMORY),
+    "concat-fed": (luong(lambda memory: AdditiveScore(HIDDEN, memory, 10), True), MEMORY),
+}
+
+
+# A dropout of nearly 1 leaves nothing of the lower layers, whatever is drawn; so the draws need not be the same.
+@pytest.mark.parametrize(("layers", "dropout"), [(1, 0.0), (3, 0.0), (2, 0.9999999)])
+@pytest.mark.parametrize("name", DECODERS)
+def test_the_decoders(dtype: torch.dtype, name: str, layers: int, dropout: float) -> None:
+    make, width = DECODERS[name]
+    decoder = make(layers, dropout)
+    assert isinstance(decoder, nn.Module)
+    memory, embedded = leaf(BATCH, SRC, width), leaf(BATCH, TGT, EMBEDDING)
+    hidden, cell = leaf(layers, BATCH, HIDDEN), leaf(layers, BATCH, HIDDEN)
+    leaves = [memory, embedded, hidden, cell, *decoder.parameters()]
+    results = []
+    for way in (fast.unroll, unroll):
+        source = Source(memory, decoder.keys(memory), length_mask(LENGTHS, SRC))
+        outputs, weights = way(decoder, embedded, decoder.start(hidden, cell), source)
+        results.append([outputs] if weights is None else [outputs, weights])
+    close(results[0], results[1], dtype)
+    close(gradients(results[0], leaves), gradients(results[1], leaves), dtype)
+
+
+def test_dropout_between_layers_is_drawn_for_each_step_and_row() -> None:
+    """Rows that are alike are not after it."""
+    decoder = plain(2, 0.5)
+    fed = luong(lambda _: DotScore(), True, HIDDEN)(2, 0.5)
+    for one, width in ((decoder, MEMORY), (fed, HIDDEN)):
+        embedded, zeros = torch.randn(1, TGT, EMBEDDING).expand(BATCH, -1, -1), torch.zeros(2, BATCH, HIDDEN)
+        source = Source(torch.randn(BATCH, SRC, width), torch.randn(BATCH, SRC, width), length_mask(LENGTHS, SRC))
+        outputs, _ = fast.unroll(one, embedded, one.start(zeros, zeros), source)
+        assert not torch.equal(outputs[0], outputs[1])
+
+
+def test_a_decoder_that_is_not_claimed_is_refused() -> None:
+    class Other:
+        def keys(self, memory: Tensor) -> Tensor:
+            return memory
+
+        def start(self, hidden: Tensor, cell: Tensor) -> DecoderState:
+            return DecoderState(hidden, cell, hidden[0, :, :0])
+
+        def step(self, embedded: Tensor, state: DecoderState, source: Source) -> DecoderStep:
+            return DecoderStep(embedded, None, state)
+
+    source = Source(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool))
+    zeros = torch.zeros(1, 1, 1)
+    with pytest.raises(NotImplementedError, match="Other"):
+        fast.unroll(Other(), torch.zeros(1, 1, 1), DecoderState(zeros, zeros, zeros[0]), source)
+
+
+# -- loss --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("tokens", [1, 50])
+def test_cross_entropy(dtype: torch.dtype, tokens: int, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt.model.fast.cross_entropy._LOGITS_AT_ONCE", 11 * 13)  # so that there are several parts
+    leaves = leaf(tokens, 6), leaf(11, 6), leaf(11)
+    targets = torch.arange(tokens) % 11
+    found, nll = linear_cross_entropy(*leaves, targets, smoothing)
+    expected = smoothed_cross_entropy(nn.functional.linear(*leaves), targets, smoothing)
+    close([found, nll], [expected.objective, expected.nll], dtype)
+    close(gradients([found], leaves), gradients([expected.objective], leaves), dtype)
+    with torch.no_grad():
+        close(linear_cross_entropy(*leaves, targets, smoothing), [found.detach(), nll], dtype)
+
+
+# -- all together ------------------------------------------------------------------------------------------------------
+
+
+def network(attention: str, **options: Any) -> Seq2Seq:
+    sizes = {"embedding_size": 8, "hidden_size": 8, "dropout": 0.0}
+    return build_model(ModelOptions(attention=ATTENTIONS[attention], **sizes | options), 13, 13)
+
+
+def some_batch() -> Batch:
+    return make_batch([[4, 5, 6, 7], [6], [8, 9]], [[5, 7], [4, 6, 12, 9, 8], [10]])
+
+
+@pytest.mark.parametrize(
+    ("attention", "options"),
+    [
+        ("none", {"layers": 2, "bridge": "copy", "encoder": {"layers": 2}}),
+        ("additive", {"layers": 2}),
+        ("dot", {"tie_output": True, "share_embeddings": True}),
+        ("general", {"tie_output": True, "embedding_size": 6}),
+        ("concat", {"bridge": "zero"}),
+        ("general", {"input_feeding": False, "layers": 2}),
+    ],
+)
+def test_the_loss_of_a_network(dtype: torch.dtype, attention: str, options: dict[str, Any]) -> None:
+    model = network(attention, **options)
+    leaves = list(model.parameters())
+    results: list[list[Tensor | None]] = []
+    for way in (nullcontext, readable_steps):
+        with way():
+            loss = sequence_loss(model, some_batch(), label_smoothing=0.1)
+            results.append([loss.objective.detach(), loss.nll, *gradients([loss.objective], leaves)])
+    close(results[0], results[1], dtype)
+
+
+def test_nothing_is_kept_after_a_step() -> None:
+    """What a graph holds is freed with it, without waiting for the garbage collector."""
+    model = network("general")
+    sequence_loss(model, some_batch()).objective.backward()  # type: ignore[no-untyped-call]
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(issubclass(type(found), Tensor) for found in gc.get_objects())
+        for _ in range(3):
+            model.zero_grad()
+            sequence_loss(model, some_batch()).objective.backward()  # type: ignore[no-untyped-call]
+        assert sum(issubclass(type(found), Tensor) for found in gc.get_objects()) <= before
+    finally:
+        gc.enable()
