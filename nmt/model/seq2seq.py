@@ -10,6 +10,7 @@ from nmt.model.attention import length_mask
 from nmt.model.decoder import Bridge, Decoder, DecoderState, Source, unroll
 from nmt.model.encoder import Encoder
 from nmt.model.fast.decoder import unroll as fast_unroll
+from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast, linear
 from nmt.search.types import ModelStep
 
@@ -64,7 +65,7 @@ class Seq2Seq(nn.Module):
         bridge: Bridge,
         decoder: Decoder,
         output: OutputLayer,
-        dropout: float,
+        dropout_probability: float,
     ) -> None:
         super().__init__()
         self.src_embedding = src_embedding
@@ -73,20 +74,23 @@ class Seq2Seq(nn.Module):
         self.bridge = bridge
         self.decoder = decoder
         self.output = output
-        self.dropout = nn.Dropout(dropout)
+        self.dropout_probability = dropout_probability
+
+    def _drop(self, values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        return dropout(values, self.dropout_probability, self.training)
 
     def start(self, src_ids: Int[Tensor, "batch src"], src_lengths: Int[Tensor, " batch"]) -> TranslationState:
         """Encodes the sources, whose lengths must be at least 1, and prepares the decoder."""
-        encoded = self.encoder(self.dropout(self.src_embedding(src_ids)), src_lengths)
-        memory = self.dropout(encoded.memory)
+        encoded = self.encoder(self._drop(self.src_embedding(src_ids)), src_lengths)
+        memory = self._drop(encoded.memory)
         source = Source(memory, self.decoder.keys(memory), length_mask(src_lengths, src_ids.shape[1]))
         return TranslationState(source, self.decoder.start(*self.bridge(encoded)))
 
     def step(self, tokens: Int[Tensor, " rows"], state: TranslationState) -> ModelStep[TranslationState]:
         """Reads one target token per hypothesis and predicts the next."""
-        embedded = self.dropout(self.tgt_embedding(tokens))
+        embedded = self._drop(self.tgt_embedding(tokens))
         step = self.decoder.step(embedded, state.decoder, state.source)
-        logits = self.output(self.dropout(step.output))
+        logits = self.output(self._drop(step.output))
         log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
         return ModelStep(log_probs, TranslationState(state.source, step.state))
 
@@ -108,7 +112,7 @@ class Seq2Seq(nn.Module):
             attention weights of each step, None without attention.
         """
         state = self.start(src_ids, src_lengths)
-        embedded = self.dropout(self.tgt_embedding(tgt_in))
+        embedded = self._drop(self.tgt_embedding(tgt_in))
         go = fast_unroll if goes_fast(embedded) else unroll
         outputs, weights = go(self.decoder, embedded, state.decoder, state.source)
-        return self.dropout(outputs), weights
+        return self._drop(outputs), weights

@@ -38,7 +38,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         learning = any(ctx.needs_input_grad)
         d_inputs = torch.empty_like(inputs) if learning else inputs
-        d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+        d_weight = torch.zeros_like(weight.t(), memory_format=torch.contiguous_format)  # transposed
+        d_bias = torch.zeros_like(bias)
         nll, uniform = inputs.new_zeros(()), inputs.new_zeros(())
         rows_at_once = max(_LOGITS_AT_ONCE // len(weight), 1)
         for begin in range(0, len(inputs), rows_at_once):
@@ -55,9 +56,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 d_logits -= smoothing / len(weight)
             d_logits[torch.arange(len(d_logits), device=inputs.device), targets[rows]] -= 1.0 - smoothing
             d_inputs[rows] = product(d_logits, weight.t())
-            d_weight += product(d_logits.t(), inputs[rows].t())
+            d_weight += product(inputs[rows].t(), d_logits.t())  # so that the larger matrix is not copied
             d_bias += d_logits.sum(0)
-        ctx.gradients = d_inputs, d_weight, d_bias
+        ctx.gradients = d_inputs, d_weight.t().contiguous(), d_bias
         ctx.mark_non_differentiable(nll)
         return (1.0 - smoothing) * nll + smoothing * uniform, nll
 

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt.model.attention import AdditiveScore, Score, masked_softmax
 from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder, Source, StackedCell
+from nmt.model.fast.dropout import dropout
 from nmt.model.fast.loops import AdditiveSteps, Attention, DotSteps, Stack
 from nmt.model.fast.products import linear, product
 
@@ -47,7 +48,7 @@ def _lstm(
         assert isinstance(part, nn.LSTMCell)
         first = state.hidden[layer][None].contiguous(), state.cell[layer][None].contiguous()
         weights = [part.weight_ih, part.weight_hh, part.bias_ih, part.bias_hh]
-        below = cell.dropout(states) if layer else states
+        below = dropout(states, cell.dropout.p, cell.training) if layer else states
         states, _, _ = torch.lstm(below, first, weights, True, 1, 0.0, cell.training, False, True)
     return states
 
@@ -103,8 +104,9 @@ def _stacked(cell: StackedCell, embedded: Float[Tensor, "batch tgt emb"], state:
             tensors.append(linear(words, part.weight_ih[:, :width], bias))
             tensors.append(torch.cat([part.weight_ih[:, width:], part.weight_hh], dim=1))
         else:
-            kept = cell.dropout(words.new_ones(*words.shape[:2], part.hidden_size))
-            tensors += [torch.cat([part.weight_ih, part.weight_hh], dim=1), bias, kept]
+            ones = words.new_ones(*words.shape[:2], part.hidden_size)
+            tensors += [torch.cat([part.weight_ih, part.weight_hh], dim=1), bias]
+            tensors.append(dropout(ones, cell.dropout.p, cell.training))
     return tuple(tensors)
 
 

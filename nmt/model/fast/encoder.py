@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nmt.model.attention import length_mask
+from nmt.model.fast.dropout import dropout
 
 _SHUT = 1e4  # an input of a gate so large that the gate is exactly 0 or 1
 
@@ -33,7 +34,7 @@ def padded_lstm(
     cells: list[Tensor] = []
     for layer in range(lstm.num_layers):
         if layer:
-            states = nn.functional.dropout(states, lstm.dropout, lstm.training)
+            states = dropout(states, lstm.dropout, lstm.training)
         weights = [_with_padding(name, weight) for name, weight in _weights(lstm, layer)]
         read = torch.cat([states, padding], dim=2)
         states, _, cell = torch.lstm(

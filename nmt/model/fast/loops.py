@@ -138,7 +138,7 @@ class DotSteps:
 
     def scores(self, query: Float[Tensor, "batch hid"]) -> Float[Tensor, "batch src"]:
         """The unnormalised scores."""
-        return torch.bmm(self.keys, query[:, :, None])[:, :, 0]
+        return torch.bmm(query[:, None, :], self.keys.transpose(1, 2))[:, 0]
 
     def backward(
         self, query: Float[Tensor, "batch hid"], d_scores: Float[Tensor, "batch src"]
@@ -223,7 +223,7 @@ class Attention:
     ) -> Float[Tensor, "batch hid"]:
         """The gradient of the query."""
         self.d_contexts[time] = d_context
-        d_weights = torch.bmm(self.memory, d_context[:, :, None])[:, :, 0]
+        d_weights = torch.bmm(d_context[:, None, :], self.memory.transpose(1, 2))[:, 0]
         if self.given is not None:
             d_weights = d_weights + self.given[time]
         weights = self.weights[time]

@@ -4,6 +4,7 @@ Torch multiplies float32 on a CPU with MKL, which leaves AMD's processors at hal
 torch, too, and reaches the same on all of them.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,10 @@ from torch.autograd.function import once_differentiable
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
     torch.ops.mkldnn, "_linear_pointwise"
 )
+# oneDNN keeps what it has prepared for 1024 shapes, megabytes for each, which fills the memory; few are met again.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "32")
+
 _readable = ContextVar("_readable", default=False)
 
 

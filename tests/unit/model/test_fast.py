@@ -26,6 +26,7 @@ from nmt.model.decoder import (
 from nmt.model.encoder import Encoder
 from nmt.model.fast import decoder as fast
 from nmt.model.fast.cross_entropy import linear_cross_entropy
+from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast, linear, product, readable_steps
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions
@@ -98,6 +99,33 @@ def test_only_one_precision_on_a_cpu_goes_fast() -> None:
         assert not goes_fast(tensor)
     assert goes_fast(tensor)
     assert not goes_fast(torch.zeros(1, device="meta"))
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])
+def test_dropout(dtype: torch.dtype, probability: float) -> None:
+    inputs = leaf(999, 1001)
+    outputs = dropout(inputs, probability, training=True)
+    lost = outputs == 0
+    # Four standard deviations of a mean of a million draws.
+    assert lost.double().mean().item() == pytest.approx(probability, abs=4 * (probability / 1e6) ** 0.5)
+    columns = lost.double().mean(0)
+    assert (columns - probability).abs().max() < 6 * (probability / 999) ** 0.5
+    torch.testing.assert_close(outputs[~lost], inputs[~lost] / (1 - probability), rtol=1e-4, atol=0)
+    (gradient,) = torch.autograd.grad(outputs.sum(), [inputs])
+    torch.testing.assert_close(gradient, (~lost).to(dtype) / (1 - probability), rtol=1e-4, atol=0)
+    torch.manual_seed(3)
+    first = dropout(inputs, probability, training=True)
+    torch.manual_seed(3)
+    assert torch.equal(dropout(inputs, probability, training=True), first)
+    assert not torch.equal(dropout(inputs, probability, training=True), first)
+    assert dropout(inputs, probability, training=False) is inputs
+
+
+def test_dropout_of_all_and_of_nothing() -> None:
+    inputs = torch.ones(3, 5)
+    assert (dropout(inputs, 0.9999999, training=True) == 0).all()
+    assert dropout(inputs, 0.0, training=True) is inputs
+    assert dropout(torch.ones(0, 4), 0.5, training=True).shape == (0, 4)
 
 
 # -- encoder -----------------------------------------------------------------------------------------------------------

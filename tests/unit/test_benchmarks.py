@@ -1,0 +1,160 @@
+"""The benchmarks count operations as torch does, and read the peers' logs. No time is asserted."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import growth
+from benchmarks.bench import WORK, fractions
+from benchmarks.machine import Probe
+from benchmarks.operations import costs
+from benchmarks.peers import joeynmt, opennmt
+from benchmarks.peers.compare import rows
+from benchmarks.report import spread, table
+from nmt.data.batch import Batch, make_batch
+from nmt.model.build import build_model
+from nmt.model.fast.products import readable_steps
+from nmt.recipe import EncoderOptions, ModelOptions
+from nmt.recipe_file import load_recipe
+from tests.helpers import ATTENTIONS
+
+VOCAB, SENTENCES, SOURCE, TARGET = 11, 3, 4, 6
+
+
+def batch() -> Batch:
+    """Sentences of one length each, so that nothing is padding."""
+    return make_batch([[5] * (SOURCE - 1)] * SENTENCES, [[6] * (TARGET - 1)] * SENTENCES)
+
+
+def _matrix_times_vector(matrix: Any, *_: Any, **__: Any) -> int:
+    """Torch's counter knows products of matrices only."""
+    return int(2 * matrix[0] * matrix[1])
+
+
+def counted(options: ModelOptions) -> int:
+    """What torch counts in a forward pass."""
+    model = build_model(options, VOCAB, VOCAB).double()  # of an LSTM in float32 torch counts nothing
+    given = batch()
+    mapping = {torch.ops.aten.mv: _matrix_times_vector}
+    with readable_steps(), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        outputs, _ = model(given.src_ids, given.src_lengths, given.tgt_in)
+        logits: Tensor = model.output(outputs)
+    assert logits.shape == (SENTENCES, TARGET, VOCAB)
+    return int(counter.get_total_flops())
+
+
+@pytest.mark.parametrize("attention", list(ATTENTIONS))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"bridge": "copy"},
+        {"layers": 2, "encoder": EncoderOptions(layers=2)},
+        {"encoder": EncoderOptions(bidirectional=False)},
+        {"tie_output": True},
+        {"tie_output": True, "embedding_size": 6},
+        {"input_feeding": False},
+    ],
+    ids=str,
+)
+def test_the_formula_counts_what_torch_counts(attention: str, changes: dict[str, Any]) -> None:
+    sizes: dict[str, Any] = {"embedding_size": 5, "hidden_size": 6}
+    options = ModelOptions(attention=ATTENTIONS[attention], **sizes | changes)
+    expected = costs(options, VOCAB).forward([SOURCE] * SENTENCES, [TARGET] * SENTENCES)
+    assert counted(options) == expected
+
+
+def test_a_search_takes_one_first_step_and_then_one_for_each_hypothesis() -> None:
+    found = costs(ModelOptions(), VOCAB)
+    first, second = (found.forward([7, 3], lengths) for lengths in ([1, 1], [2, 2]))
+    step = second - first
+    assert found.forward([7, 3], [1, 1], hypotheses=5) == first
+    assert found.forward([7, 3], [4, 4], hypotheses=5) == first + 3 * 5 * step
+
+
+def test_the_work_is_that_of_the_peers() -> None:
+    recipe = load_recipe(WORK).recipe
+    with torch.device("meta"):
+        model = build_model(recipe.model, recipe.tokenizer.vocab_size, recipe.tokenizer.vocab_size)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 12_927_808
+    per_token = costs(recipe.model, recipe.tokenizer.vocab_size).forward([12], [12]) / 12
+    assert 17e6 < per_token < 18e6
+
+
+def test_opennmt_log() -> None:
+    log = (
+        "[2026-01-01 10:00:00,000 INFO] Step 50/  200; acc: 11.2; ppl: 1431.7; xent: 7.3; lr: 0.00100; "
+        "sents:    3200; bsz:  990/ 975/64; 1402/1381 tok/s;     35 sec;\n"
+        "[2026-01-01 10:00:30,000 INFO] Step 100/  200; acc: 20.4; ppl: 250.3; xent: 5.5; lr: 0.00100; "
+        "sents:    3200; bsz: 1010/ 982/64; 1713/ 666 tok/s;     64 sec;\n"
+    )
+    assert opennmt.training_rates(log) == [1381.0, 666.0]
+    log = "[2026-01-01 10:00:00,000 INFO] Total translation time (s): 9.3\nAverage translation time (ms): 9.3\n"
+    assert opennmt.translation_seconds(log) == 9.3
+
+
+def test_joeynmt_log() -> None:
+    log = (
+        "2026-01-01 10:00:00,000 - INFO - joeynmt.training - Epoch   1, Step:       50, Batch Loss:     6.514021, "
+        "Batch Acc: 0.101231, Tokens per Sec:      571, Lr: 0.001000\n"
+    )
+    assert joeynmt.training_rates(log * 2) == [571.0, 571.0]
+    log = "2026-01-01 10:00:00,000 - INFO - joeynmt.prediction - Generation took 36.7512[sec].\n"
+    assert joeynmt.translation_seconds(log) == 36.7512
+
+
+def test_a_log_of_another_kind_is_told() -> None:
+    with pytest.raises(ValueError, match="something else"):
+        opennmt.translation_seconds("something else")
+
+
+def test_ratios_are_those_of_each_round() -> None:
+    memory = {"peak_mib": 1.0, "largest_mib": 1.0}
+    training = [
+        {"probe": {}, "nmt": {"rates": [30.0, 40.0, 50.0], **memory}, "peer": {"rates": [20.0], **memory}},
+        {"probe": {}, "nmt": {"rates": [30.0], **memory}, "peer": {"rates": [10.0], **memory}},
+    ]
+    translation = {
+        "greedy": [
+            {
+                "probe": {},
+                "nmt": {"seconds": 2.0, "lines": 10, "bleu": 30.0, **memory},
+                "peer": {"seconds": 5.0, "lines": 10, "bleu": 31.0, **memory},
+            }
+        ]
+    }
+    found = {row[0]: row[1:] for row in rows({"training": training, "translation": translation})}
+    assert found["training, target tokens/s: peer"][-2:] == ["2.00 3.00", "2.50"]
+    assert found["greedy, lines/s: peer"] == ["2.0", "2.0", "2.0", "1", "31.0", "2.50", "2.50"]
+
+
+def test_fractions_are_taken_of_the_probes_around_a_block() -> None:
+    probes = [Probe(threads=1, mm=[rate], onednn=[2 * rate]) for rate in (90.0, 110.0, 310.0)]
+    assert fractions([50.0, 105.0], probes) == ["50 %", "25 %"]
+    without = [Probe(threads=1, mm=[100.0], onednn=[]) for _ in range(2)]
+    assert fractions([50.0], without) == ["50 %", "50 %"]
+
+
+def test_spread_and_table() -> None:
+    assert spread([3.0, 1.0, 2.0]) == {"min": 1.0, "median": 2.0, "max": 3.0}
+    assert table([["", "a"], ["first", "10"], ["b"]]).split("\n") == ["        a", "---------", "first  10", "b"]
+
+
+def test_what_grows_faster_than_its_arithmetic_is_marked() -> None:
+    points = list(growth._points([1, 2, 4], [[3.0, 1.0], [1.5], [4.5]], [100, 200, 400]))
+    assert [point.seconds for point in points] == [1.0, 1.5, 4.5]
+    assert [point.faster for point in points] == [False, False, True]
+
+
+@pytest.mark.parametrize("what", list(growth.WHAT))
+def test_what_is_timed_can_be_done(what: str) -> None:
+    sizes = growth.Sizes(source=4, target=6, vocab=20, beam=2, batch=3, hidden=8)
+    work, operations = growth.WHAT[what](sizes)
+    result = work()
+    assert operations > 0
+    if what == "search":
+        assert isinstance(result, list)
+        assert [len(best[0].ids) for best in result] == [5, 5, 5]
