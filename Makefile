@@ -1,5 +1,5 @@
 # `make check` and `make test` are all that CI runs.
-.PHONY: check test test-all format recipes docs
+.PHONY: check test test-all format recipes docs bench bench-peers
 
 check:
 	ruff check .
@@ -23,3 +23,10 @@ format:
 
 docs:
 	python docs/generate.py
+
+# make bench DATA=path/to/multi30k MODEL=runs/work/TIME; see benchmarks/README.md
+bench:
+	python -m benchmarks.bench $(if $(DATA),data.path=$(DATA)) $(if $(MODEL),--model $(MODEL)) $(BENCH)
+
+bench-peers:
+	python -m benchmarks.peers.compare $(if $(DATA),data.path=$(DATA)) $(BENCH)

@@ -1,0 +1,105 @@
+"""How fast a trained model translates: rounds over the same lines, with the machine's own rate between them.
+
+Runs in a process of its own, whose last line of output is the result as JSON. Loading is not in any time.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from benchmarks.machine import Probe, describe_machine, probe
+from benchmarks.operations import costs
+from benchmarks.process import own_peak_mib
+from nmt.bundle import load_bundle
+from nmt.data.corpus import load_texts
+from nmt.metrics import bleu
+from nmt.recipe_file import load_recipe
+from nmt.translator import Translation, Translator
+
+_WARM_UP = 64  # lines
+
+
+class Round(TypedDict):
+    """One translation of all lines together."""
+
+    seconds: float
+    lines: int
+    tokens: int
+    operations: int
+
+
+def measure(
+    model: Path, sources: Sequence[str], references: Sequence[str], rounds: int, single: bool, **search: int
+) -> dict[str, Any]:
+    """Translates the lines `rounds` times, all at once or one at a time.
+
+    Args:
+        model: folder of the bundle or of the run.
+        sources: the lines.
+        references: their translations, for BLEU: a search that is fast and wrong would be seen.
+        rounds: how often.
+        single: one line at a time, as somebody who waits for each would.
+        **search: fields of the recipe's `search` to change.
+    """
+    bundle = load_bundle(model)
+    translator = Translator.from_bundle(bundle, "cpu", **search)
+    model_costs = costs(bundle.recipe.model, len(bundle.tokenizers.target))
+    src_lengths = [len(ids) + 1 for ids in translator.tokenizers.source.encode(sources)]
+    translator.translate(sources[: 8 if single else _WARM_UP])
+    probes: list[Probe] = [probe(translator.device)]
+    found: list[Round] = []
+    waits: list[float] = []
+    translations: list[Translation] = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        if single:
+            translations = []
+            for line in sources:
+                begin = time.perf_counter()
+                translations.append(translator.translate([line])[0][0])
+                waits.append(time.perf_counter() - begin)
+        else:
+            translations = [best[0] for best in translator.translate(sources)]
+        seconds = time.perf_counter() - start
+        tgt_lengths = [len(translation.ids) + 1 for translation in translations]
+        operations = model_costs.forward(src_lengths, tgt_lengths, translator.options.beam_size)
+        found.append(Round(seconds=seconds, lines=len(sources), tokens=sum(tgt_lengths), operations=operations))
+        probes.append(probe(translator.device))
+    recipe = bundle.recipe
+    return {
+        "model": recipe.model.model_dump(),
+        "search": translator.options.model_dump(),
+        "parameters": sum(parameter.numel() for parameter in bundle.model.parameters()),
+        "tokenizers": bundle.tokenizers.fingerprint,
+        "machine": describe_machine(),
+        "rounds": found,
+        "waits": waits,
+        "probes": probes,
+        "bleu": bleu([translation.text for translation in translations], references, recipe.evaluation),
+        "peak_mib": own_peak_mib(),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", type=Path, help="names the test set")
+    parser.add_argument("overrides", nargs="*", help="key=value, fields of the recipe to change")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--beam", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--lines", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--single", action="store_true", help="one line at a time")
+    options = parser.parse_args(arguments)
+    data = load_recipe(options.recipe, options.overrides).recipe.data
+    sources, references = (side[: options.lines] for side in load_texts(data, data.test or data.validation))
+    search = {"beam_size": options.beam, "batch_size": options.batch_size}
+    print(json.dumps(measure(options.model, sources, references, options.rounds, options.single, **search)))
+
+
+if __name__ == "__main__":
+    main()
