@@ -106,7 +106,7 @@ def load_bundle(folder: Path) -> Bundle:
     if broken := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
         raise UserError(f"{folder}: the weights {broken} hold values that are no numbers; train again")
     model.load_state_dict(weights, strict=False)
-    return Bundle(model.eval(), recipe, tokenizers)
+    return Bundle(model.eval().requires_grad_(False), recipe, tokenizers)
 
 
 def find_bundle(path: Path) -> Path:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nmt.model.attention import Score, masked_softmax
 from nmt.model.encoder import EncoderOutput
+from nmt.model.fast.cell import lstm_step
 from nmt.model.fast.products import linear
 
 
@@ -118,7 +119,8 @@ class StackedCell(nn.Module):
         cells: list[Tensor] = []
         for layer, cell in enumerate(self.cells):
             below = self.dropout(hiddens[-1]) if hiddens else inputs
-            hidden, memory = cell(below, (state.hidden[layer], state.cell[layer]))
+            assert isinstance(cell, nn.LSTMCell)
+            hidden, memory = lstm_step(cell, below, state.hidden[layer], state.cell[layer])
             hiddens.append(hidden)
             cells.append(memory)
         return hiddens[-1], torch.stack(hiddens), torch.stack(cells)

@@ -5,7 +5,7 @@ torch, too, and reaches the same on all of them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils.weak import WeakTensorKeyDictionary
 
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
     torch.ops.mkldnn, "_linear_pointwise"
@@ -22,6 +23,7 @@ _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-u
 for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
     os.environ.setdefault(_cache, "32")
 
+_packages: MutableMapping[Tensor, tuple[tuple[int, int], Tensor]] = WeakTensorKeyDictionary()  # see `_packed`
 _readable = ContextVar("_readable", default=False)
 
 
@@ -47,9 +49,11 @@ def linear(
     if not _suits_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
     if torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad):
+        _packages.pop(weight, None)
         result: Tensor = _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
         return result
-    return product(inputs.flatten(0, -2), weight, bias).reshape(*inputs.shape[:-1], -1)
+    rows = inputs.flatten(0, -2).contiguous()
+    return _multiply(rows, _packed(weight, len(rows)), bias).reshape(*inputs.shape[:-1], -1)
 
 
 def product(
@@ -58,8 +62,30 @@ def product(
     """Inputs weight' + bias, unknown to autograd. Transposed matrices need not be copied."""
     if not _suits_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(_dense(inputs), _dense(weight), bias, "none", [], "")
+    return _multiply(_dense(inputs), _dense(weight), bias)
+
+
+def _multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
     return result
+
+
+def _packed(weight: Tensor, rows: int) -> Tensor:
+    """A parameter in the order in which oneDNN reads it, kept until it changes: for few rows that is most of the work.
+
+    Args:
+        weight: what to order; anything but a parameter that is not trained comes back as it is. Fused optimizers change
+            parameters unnoticed.
+        rows: about how many will be multiplied.
+    """
+    if not isinstance(weight, nn.Parameter) or weight.requires_grad or weight.is_inference():
+        return _dense(weight)
+    state = weight._version, weight.data_ptr()
+    package = _packages.get(weight)
+    if package is None or package[0] != state:
+        package = state, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
+        _packages[weight] = package
+    return package[1]
 
 
 def _dense(matrix: Tensor) -> Tensor:

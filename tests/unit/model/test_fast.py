@@ -29,8 +29,9 @@ from nmt.model.fast.cross_entropy import linear_cross_entropy
 from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast, linear, product, readable_steps
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import ModelOptions
+from nmt.recipe import ModelOptions, TrainingOptions
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
+from nmt.training.optim import make_optimizer
 from tests.helpers import ATTENTIONS
 
 PRECISIONS = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -85,6 +86,42 @@ def test_parts_of_matrices_multiply_like_copies() -> None:
     inputs, weight = torch.randn(9, 12), torch.randn(10, 20)
     for one, other in ((inputs[:, 2:6], weight[:, 3:7]), (inputs.t(), weight[::2, :9]), (inputs[::2], weight[:, 8:])):
         torch.testing.assert_close(product(one, other), one.clone() @ other.clone().t(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_layer_without_gradient_knows_its_weights_when_they_change(optimizer: str) -> None:
+    layer = nn.Linear(7, 4)
+    inputs = torch.randn(3, 7)
+
+    def check() -> None:
+        for way in (torch.no_grad, torch.inference_mode):
+            with way():
+                found = linear(inputs, layer.weight, layer.bias)
+            torch.testing.assert_close(found, layer(inputs).detach(), rtol=1e-5, atol=1e-5)
+
+    check()
+    steps = make_optimizer(TrainingOptions.model_validate({"optimizer": optimizer}), layer.parameters())
+    for _ in range(3):
+        layer.requires_grad_()
+        check()
+        steps.zero_grad()
+        linear(inputs, layer.weight, layer.bias).square().sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(layer.parameters(), 1.0)
+        steps.step()
+        check()
+        layer.requires_grad_(False)
+        check()
+    layer.load_state_dict({name: torch.randn_like(weight) for name, weight in layer.named_parameters()})
+    check()
+    layer.weight = nn.Parameter(torch.randn(5, 7))
+    layer.bias = None  # type: ignore[assignment]
+    check()
+    layer.weight.data = torch.randn(5, 7)
+    check()
+    with torch.inference_mode():
+        layer = nn.Linear(7, 4)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(inputs, layer.weight, layer.bias), layer(inputs), rtol=1e-5, atol=1e-5)
 
 
 def test_only_one_precision_on_a_cpu_goes_fast() -> None:
