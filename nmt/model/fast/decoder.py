@@ -5,6 +5,7 @@ the loop, deep outputs after it. Without input feeding the recurrence needs no a
 """
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt.model.attention import AdditiveScore, Score, masked_softmax
 from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder, Source, StackedCell
+from nmt.model.decoder import unroll as readable_unroll
 from nmt.model.fast.dropout import dropout
 from nmt.model.fast.loops import AdditiveSteps, Attention, DotSteps, Stack
 from nmt.model.fast.products import linear, product
@@ -25,8 +27,7 @@ Unrolled = tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt src"] 
 def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState, source: Source) -> Unrolled:
     """See `nmt.model.decoder.unroll`, to which it is equal up to rounding and the draws of dropout.
 
-    Raises:
-        NotImplementedError: for a decoder that has only its readable step.
+    A decoder that has only its readable step takes that, with a warning, which Python shows once.
     """
     match decoder:
         case PlainDecoder():
@@ -36,7 +37,8 @@ def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: De
         case BahdanauDecoder():
             return _bahdanau(decoder, embedded, state, source)
         case _:
-            raise NotImplementedError(type(decoder).__name__)
+            warnings.warn(f"{type(decoder).__name__} has no fast way; its readable step is used", stacklevel=2)
+            return readable_unroll(decoder, embedded, state, source)
 
 
 def _lstm(

@@ -256,7 +256,7 @@ def test_dropout_between_layers_is_drawn_for_each_step_and_row() -> None:
         assert not torch.equal(outputs[0], outputs[1])
 
 
-def test_a_decoder_that_is_not_claimed_is_refused() -> None:
+def test_a_decoder_that_is_not_claimed_takes_its_readable_step() -> None:
     class Other:
         def keys(self, memory: Tensor) -> Tensor:
             return memory
@@ -269,8 +269,11 @@ def test_a_decoder_that_is_not_claimed_is_refused() -> None:
 
     source = Source(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool))
     zeros = torch.zeros(1, 1, 1)
-    with pytest.raises(NotImplementedError, match="Other"):
-        fast.unroll(Other(), torch.zeros(1, 1, 1), DecoderState(zeros, zeros, zeros[0]), source)
+    embedded = torch.arange(6.0).reshape(1, 3, 2)
+    with pytest.warns(UserWarning, match="Other has no fast way"):
+        outputs, weights = fast.unroll(Other(), embedded, DecoderState(zeros, zeros, zeros[0]), source)
+    assert torch.equal(outputs, embedded)
+    assert weights is None
 
 
 # -- loss --------------------------------------------------------------------------------------------------------------
