@@ -1,12 +1,13 @@
 """What a trained model is on disk: a folder with weights, recipe and tokenizers. Loading it executes nothing.
 
 model.safetensors   weights; its header holds the format version and a hash of the tokenizers
-recipe.yaml         the whole recipe, defaults included
+recipe.yaml         the whole recipe, defaults included; of an exported model, that of the model it was made of
 source.model        SentencePiece models (target.model is missing when they are joint)
 target.model
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,20 @@ from safetensors.torch import save_file
 
 from nmt.errors import UserError
 from nmt.model.build import build_model
+from nmt.model.int8 import is_quantised, quantise
 from nmt.model.seq2seq import Seq2Seq
+from nmt.model.shortlist import Shortlist
 from nmt.recipe import Recipe
 from nmt.recipe_file import dump_recipe, load_recipe
 from nmt.text import scratch_path, write_bytes
 from nmt.tokenizer import TokenizerPair, load_tokenizer
 
-FORMAT_VERSION = 1
-"""Rises when an older program could no longer read what this one writes."""
+FORMAT_VERSION = 2
+"""Rises when an older program could no longer read what this one writes.
+
+1: weights in floating point
+2: also weights of 8 bits, and a lexical shortlist; written for models that have them
+"""
 
 MODEL_FOLDER = "model"
 """Where a run keeps its bundle."""
@@ -40,6 +47,11 @@ class Bundle:
     recipe: Recipe
     tokenizers: TokenizerPair
 
+    @property
+    def is_exported(self) -> bool:
+        """Whether the model was made smaller or faster after its training, by `nmt.export`."""
+        return is_quantised(self.model) or self.model.output.shortlist is not None
+
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Writes a bundle; the folder appears whole or not at all, and replaces one that is there."""
@@ -49,7 +61,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         scratch.mkdir()
         write_tokenizers(bundle.tokenizers, scratch)
         (scratch / _RECIPE).write_text(dump_recipe(bundle.recipe), encoding="utf-8")
-        header = {"format": str(FORMAT_VERSION), "tokenizers": bundle.tokenizers.fingerprint}
+        version = 2 if bundle.is_exported else 1
+        header = {"format": str(version), "tokenizers": bundle.tokenizers.fingerprint}
         save_file(_own_weights(bundle.model), scratch / _WEIGHTS, metadata=header)
         shutil.copymode(scratch / _RECIPE, scratch / _WEIGHTS)  # safetensors writes for the owner alone
         _replace(folder, scratch)
@@ -81,8 +94,8 @@ def load_bundle(folder: Path) -> Bundle:
     folder = find_bundle(folder)
     weights, header = _read_weights(folder / _WEIGHTS)
     version = header.get("format", "")
-    if version != str(FORMAT_VERSION):
-        known = f"this nmt reads format {FORMAT_VERSION}"
+    if version not in {str(known) for known in range(1, FORMAT_VERSION + 1)}:
+        known = f"this nmt reads formats 1 to {FORMAT_VERSION}"
         raise UserError(f"{folder}: written in format {version or 'unknown'}, but {known}; use the nmt that wrote it")
     recipe = load_recipe(folder / _RECIPE).recipe
     tokenizers = read_tokenizers(folder)
@@ -94,6 +107,7 @@ def load_bundle(folder: Path) -> Bundle:
     except RuntimeError as error:  # sizes for which there is no memory
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / _RECIPE}: no network can be built from this recipe: {reason}") from None
+    _make_room(model, weights)
     own = _own_weights(model)
     wrong = sorted(
         (own.keys() ^ weights.keys())
@@ -101,12 +115,27 @@ def load_bundle(folder: Path) -> Bundle:
     )
     if wrong:
         raise UserError(f"{folder}: weights and recipe do not fit; the first difference is {wrong[0]}")
-    if odd := next((name for name, weight in weights.items() if weight.dtype not in _PRECISIONS), None):
+    if odd := next((name for name, weight in weights.items() if not _is_readable(weight, own[name])), None):
         raise UserError(f"{folder}: the weights {odd} are of type {weights[odd].dtype}, which this nmt does not read")
     if broken := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
         raise UserError(f"{folder}: the weights {broken} hold values that are no numbers; train again")
     model.load_state_dict(weights, strict=False)
     return Bundle(model.eval().requires_grad_(False), recipe, tokenizers)
+
+
+def _make_room(model: Seq2Seq, weights: Mapping[str, torch.Tensor]) -> None:
+    """Gives a fresh model the layers of 8 bits and the shortlist that an exported one has."""
+    scaled = [name.removesuffix(".scale").removesuffix(".gates") for name in weights if name.endswith(".scale")]
+    quantise(model, dict.fromkeys(scaled, 1.0))
+    by_word, always = weights.get("output.shortlist.by_word"), weights.get("output.shortlist.always")
+    if by_word is not None and always is not None:
+        size = model.tgt_embedding.num_embeddings
+        model.output.shortlist = Shortlist(torch.zeros_like(by_word), torch.zeros_like(always), size)
+
+
+def _is_readable(weight: torch.Tensor, own: torch.Tensor) -> bool:
+    """Whether weights in a file can become those of a layer: whole numbers the same, others in any precision."""
+    return weight.dtype == own.dtype if not own.is_floating_point() else weight.dtype in _PRECISIONS
 
 
 def find_bundle(path: Path) -> Path:

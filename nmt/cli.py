@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_translate(commands)
     _add_evaluate(commands)
     _add_score(commands)
+    _add_export(commands)
     _add_recipe(commands)
     return parser
 
@@ -139,6 +140,31 @@ def _add_score(commands: Any) -> None:
     command.set_defaults(run_command=_score)
 
 
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser(
+        "export",
+        help="make a model smaller and faster for translating on a CPU",
+        description="Writes a bundle with weights of 8 bits and a lexical shortlist learned from the training text, "
+        "and evaluates it beside the model it is made of.",
+    )
+    command.add_argument("folder", metavar="FOLDER", type=Path, help="where the bundle is written")
+    command.add_argument(
+        "--model", metavar="RUN_OR_BUNDLE", type=Path, help="folder of the model (the newest finished run)"
+    )
+    command.add_argument(
+        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
+    )
+    command.add_argument("--weights", choices=("int8", "float32"), default="int8", help="what the weights become")
+    command.add_argument(
+        "--shortlist",
+        type=_whole,
+        default=32,
+        metavar="N",
+        help="candidates for the translation of each source piece (32); 0: the whole vocabulary",
+    )
+    command.set_defaults(run_command=_export)
+
+
 def _add_recipe(commands: Any) -> None:
     command = commands.add_parser("recipe", help="show, check or describe recipes")
     actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
@@ -182,6 +208,12 @@ def _add_search(command: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
     return int(text)
 
 
@@ -293,6 +325,21 @@ def _score(options: argparse.Namespace) -> None:
         print(f"{log_prob:.4f}")
     if scored:
         print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from nmt.bundle import find_bundle, load_bundle
+
+    if options.folder.exists() and any(options.folder.iterdir()):
+        raise UserError(f"{options.folder}: is there already; remove it, or give another name")
+    bundle = load_bundle(find_bundle(_model(options)))
+    from nmt.export import export, save_export
+
+    data = _with_path(bundle.recipe.data, options.data)
+    exported = export(bundle, data, options.weights == "int8", options.shortlist)
+    save_export(exported, options.folder)
+    print(exported.table())
+    print(f"to translate: nmt translate --model {options.folder} < input.txt")
 
 
 def _check_equal_length(one: Path, other: Path) -> None:

@@ -140,7 +140,7 @@ class ModelOptions(Section):
     """Use the target embedding as the output layer's matrix (Press and Wolf 2017)."""
     share_embeddings: bool = False
     """One embedding for source and target; needs a joint tokenizer."""
-    init: Literal["uniform", "xavier"] = "xavier"
+    init: Literal["uniform", "xavier"] = "uniform"
     """Initial values. uniform: every parameter from [-init_range, init_range] (Luong et al. 2015). xavier: Glorot's
     for matrices, orthogonal recurrent ones, biases 0 and the forget gate's 1."""
     init_range: PositiveFloat = 0.1

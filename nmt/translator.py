@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,14 +18,15 @@ from nmt.bundle import Bundle, load_bundle
 from nmt.data.batch import make_batch, source_tensors
 from nmt.errors import UserError
 from nmt.memory import enough_memory
+from nmt.model.fast.products import goes_fast
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import SearchOptions
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.types import Hypothesis, SearchSettings
+from nmt.threads import map_on_cores
 from nmt.tokenizer import BOS, EOS, PAD, TokenizerPair
 
-_ROWS = 4096  # target tokens whose logits are in memory together
 _LOWER = "--beam or the batch size (--batch-size, search.batch_size)"
 
 
@@ -106,6 +108,10 @@ class Translator:
     @classmethod
     def from_bundle(cls, bundle: Bundle, device: str = "auto", **search: Any) -> "Translator":
         """Takes a bundle that is loaded already; otherwise as `load`."""
+        if bundle.is_exported:
+            if device not in ("auto", "cpu"):
+                raise UserError(f"--device {device}: an exported model runs on the cpu; take the one it was made of")
+            device = "cpu"
         model = bundle.model.to(choose_device(device))
         try:
             options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **search})
@@ -140,12 +146,14 @@ class Translator:
             )
         sources = self._encode(lines)
         found = [[Translation("")] for _ in lines]
-        order = sorted((index for index, ids in enumerate(sources) if ids), key=lambda index: len(sources[index]))
-        for start in range(0, len(order), self.options.batch_size):
-            indices = order[start : start + self.options.batch_size]
-            hypotheses = self._search([sources[index] for index in indices], n_best)
-            for index, best in zip(indices, hypotheses, strict=True):
-                found[index] = self._translations(best)
+        # The longest ones first, so that no core is left with a long batch when the others have nothing more to do.
+        order = sorted((index for index, ids in enumerate(sources) if ids), key=lambda index: -len(sources[index]))
+        with _evaluating(self.model):
+            batches = self._batches(order)
+            searched = self._search_all([[sources[index] for index in indices] for indices in batches], n_best)
+            for indices, hypotheses in zip(batches, searched, strict=True):
+                for index, best in zip(indices, hypotheses, strict=True):
+                    found[index] = self._translations(best)
         return found
 
     def stream(self, blocks: Iterable[Sequence[str]], n_best: int = 1) -> Iterator[tuple[str, list[Translation]]]:
@@ -201,11 +209,26 @@ class Translator:
                 del ids[limit:]
         return sources
 
+    def _batches(self, order: Sequence[int]) -> list[Sequence[int]]:
+        """Lines that are translated together: as many as asked for, or fewer, so that every core has its share."""
+        size = self.options.batch_size
+        if self._uses_cores():
+            size = min(size, max(math.ceil(len(order) / torch.get_num_threads()), 1))
+        return [order[start : start + size] for start in range(0, len(order), size)]
+
+    def _uses_cores(self) -> bool:
+        """Whether batches are searched side by side, each on one core, and not one after the other on all."""
+        return goes_fast(next(self.model.parameters()))
+
+    def _search_all(self, batches: Sequence[Sequence[Sequence[int]]], n_best: int) -> Iterator[list[list[Hypothesis]]]:
+        search = partial(self._search, n_best=n_best)
+        return map_on_cores(search, batches) if self._uses_cores() else map(search, batches)
+
     def _search(self, sources: Sequence[Sequence[int]], n_best: int) -> list[list[Hypothesis]]:
         src_ids, src_lengths = (tensor.to(self.device) for tensor in source_tensors(sources))
         settings = search_settings(self.options, n_best)
         batch = f"a batch of {src_ids.shape[0]} sentences, source {src_ids.shape[1]} pieces, beam {settings.beam_size}"
-        with _evaluating(self.model), enough_memory(batch, _LOWER):
+        with enough_memory(batch, _LOWER):
             if settings.beam_size == 1:
                 found = [[best] for best in greedy_search(self.model, src_ids, src_lengths, settings)]
             else:
@@ -227,14 +250,9 @@ class Translator:
         real = batch.tgt_out != PAD
         with _evaluating(self.model), torch.inference_mode(), enough_memory(f"a batch of {batch.describe()}", _LOWER):
             outputs, _ = self.model(batch.src_ids, batch.src_lengths, batch.tgt_in)
-            tokens = [  # the vocabulary is large, so only some rows of logits exist at a time
-                self.model.output(some).float().log_softmax(dim=-1).gather(1, targets[:, None])[:, 0].cpu().double()
-                for some, targets in zip(
-                    torch.split(outputs[real], _ROWS), torch.split(batch.tgt_out[real], _ROWS), strict=True
-                )
-            ]
+            tokens = self.model.output.log_probs(outputs[real], batch.tgt_out[real]).cpu().double()
         sentences = real.nonzero()[:, 0].cpu()
-        sums = torch.zeros(len(pairs), dtype=torch.float64).index_add(0, sentences, torch.cat(tokens))
+        sums = torch.zeros(len(pairs), dtype=torch.float64).index_add(0, sentences, tokens)
         return [float(log_prob) for log_prob in sums]
 
 

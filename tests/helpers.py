@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 
 from nmt.data.batch import make_batch
 from nmt.model.build import build_model
-from nmt.model.seq2seq import Seq2Seq
+from nmt.model.int8 import observed_limits, quantise
+from nmt.model.seq2seq import Seq2Seq, TranslationState
+from nmt.model.shortlist import Shortlist
 from nmt.recipe import (
     AdditiveAttention,
     Attention,
@@ -23,7 +26,9 @@ from nmt.recipe import (
     ModelOptions,
     NoAttention,
 )
-from nmt.search.types import Hypothesis, ModelStep, SearchSettings
+from nmt.search.scoring import best_continuations
+from nmt.search.types import Choice, Hypothesis, ModelStep, SearchSettings
+from nmt.tokenizer import EOS
 from nmt.training.loss import sequence_loss
 
 Array = npt.NDArray[np.float64]
@@ -87,6 +92,27 @@ def practised_model(attention: str, layers: int = 1) -> Seq2Seq:
         torch.autograd.backward(loss.objective / loss.tokens)
         optimizer.step()
     return model.requires_grad_(False)
+
+
+def step_log_probs(model: Seq2Seq, tokens: Tensor, state: TranslationState) -> tuple[Tensor, TranslationState]:
+    """What a step of the search gives to every word of the vocabulary, and the state after it."""
+    step = model.step(tokens, state, Choice(len(model.output.words.bias), EOS))
+    return torch.full_like(step.log_probs, -torch.inf).scatter(1, step.tokens, step.log_probs), step.state
+
+
+@cache
+def exported_model(attention: str, layers: int = 1) -> Seq2Seq:
+    """The same with weights of 8 bits and a shortlist, which has not all words for any sentence."""
+    model = deepcopy(practised_model(attention, layers))
+    with observed_limits(model) as limits, torch.inference_mode():
+        state = model.start(*source_batch([(*sentence, EOS) for sentence in SENTENCES]))
+        for token in range(4, 9):
+            tokens = torch.full((len(SENTENCES),), token)
+            state = model.step(tokens, state, Choice(1, EOS)).state
+    quantise(model, limits)
+    by_word = torch.tensor([[word, 4 + (3 * word) % 5] for word in range(9)], dtype=torch.int32)
+    model.output.shortlist = Shortlist(by_word, torch.tensor([EOS], dtype=torch.int32), 9)
+    return model
 
 
 def numpy_of(tensor: Tensor) -> Array:
@@ -189,7 +215,7 @@ class TableModel:
         sources = tuple(tuple(ids[:length]) for ids, length in pairs)
         return TableState(sources, tuple((source, None) for source in sources))
 
-    def step(self, tokens: Tensor, state: TableState) -> ModelStep[TableState]:
+    def step(self, tokens: Tensor, state: TableState, choice: Choice) -> ModelStep[TableState]:
         """See `StepModel`."""
         beam, rest = divmod(len(state.rows), len(state.sources))
         assert rest == 0
@@ -200,7 +226,7 @@ class TableModel:
             rows.append((source, () if prefix is None else (*prefix, token)))
         self.asked.append([source for source, _ in rows])
         log_probs = torch.tensor([self.table(source, prefix or ()) for source, prefix in rows])
-        return ModelStep(log_probs, TableState(state.sources, tuple(rows)))
+        return ModelStep(*best_continuations(log_probs, choice), TableState(state.sources, tuple(rows)))
 
 
 def source_batch(sources: Sequence[Ids], padding: int = 0, columns: int = 0) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from nmt.model.fast.products import linear
+from nmt.model.fast.layers import Linear
+from nmt.model.fast.tanh import tanh
 
 
 def length_mask(lengths: Int[Tensor, " batch"], size: int) -> Bool[Tensor, "batch src"]:
@@ -49,19 +50,20 @@ class AdditiveScore(nn.Module):
 
     def __init__(self, query_size: int, memory_size: int, size: int) -> None:
         super().__init__()
-        self.query = nn.Linear(query_size, size, bias=False)
-        self.memory = nn.Linear(memory_size, size)
-        self.score = nn.Linear(size, 1, bias=False)
+        self.query = Linear(query_size, size, bias=False)
+        self.memory = Linear(memory_size, size)
+        self.score = Linear(size, 1, bias=False)
 
     def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
         """U_a h of every source position."""
-        return linear(memory, self.memory.weight, self.memory.bias)
+        keys: Tensor = self.memory(memory)
+        return keys
 
     def forward(
         self, query: Float[Tensor, "batch queries hid"], keys: Float[Tensor, "batch src att"]
     ) -> Float[Tensor, "batch queries src"]:
         """The unnormalised scores of each query over the source positions."""
-        hidden = torch.tanh(linear(query, self.query.weight)[:, :, None, :] + keys[:, None, :, :])
+        hidden = tanh(self.query(query)[:, :, None, :] + keys[:, None, :, :])
         # A product with a vector, not a layer with one output: the same numbers, much faster on a CPU.
         return torch.matmul(hidden, self.score.weight[0])
 
@@ -85,11 +87,12 @@ class GeneralScore(nn.Module):
 
     def __init__(self, query_size: int, memory_size: int) -> None:
         super().__init__()
-        self.memory = nn.Linear(memory_size, query_size, bias=False)
+        self.memory = Linear(memory_size, query_size, bias=False)
 
     def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src hid"]:
         """W_a h_s of every source position."""
-        return linear(memory, self.memory.weight)
+        keys: Tensor = self.memory(memory)
+        return keys
 
     def forward(
         self, query: Float[Tensor, "batch queries hid"], keys: Float[Tensor, "batch src hid"]

@@ -18,7 +18,8 @@ from nmt.model.decoder import (
     ZeroBridge,
 )
 from nmt.model.encoder import Encoder
-from nmt.model.seq2seq import OutputLayer, Seq2Seq
+from nmt.model.output import OutputLayer
+from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import (
     AdditiveAttention,
     ConcatAttention,

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from nmt.model.attention import Score, masked_softmax
 from nmt.model.encoder import EncoderOutput
-from nmt.model.fast.cell import lstm_step
-from nmt.model.fast.products import linear
+from nmt.model.fast.layers import Linear, LSTMCell
+from nmt.model.fast.tanh import tanh
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class StackedCell(nn.Module):
     def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: float) -> None:
         super().__init__()
         sizes = [input_size] + [hidden_size] * (layers - 1)
-        self.cells = nn.ModuleList([nn.LSTMCell(size, hidden_size) for size in sizes])
+        self.cells = nn.ModuleList([LSTMCell(size, hidden_size) for size in sizes])
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -119,10 +119,9 @@ class StackedCell(nn.Module):
         cells: list[Tensor] = []
         for layer, cell in enumerate(self.cells):
             below = self.dropout(hiddens[-1]) if hiddens else inputs
-            assert isinstance(cell, nn.LSTMCell)
-            hidden, memory = lstm_step(cell, below, state.hidden[layer], state.cell[layer])
+            hidden, state_of_cell = cell(below, (state.hidden[layer], state.cell[layer]))
             hiddens.append(hidden)
-            cells.append(memory)
+            cells.append(state_of_cell)
         return hiddens[-1], torch.stack(hiddens), torch.stack(cells)
 
 
@@ -155,7 +154,7 @@ class LuongDecoder(nn.Module):
         super().__init__()
         self.cell = cell
         self.score = score
-        self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
+        self.combine = Linear(memory_size + hidden_size, hidden_size, bias=False)
         self.feed_size = hidden_size if input_feeding else 0
 
     def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
@@ -170,7 +169,7 @@ class LuongDecoder(nn.Module):
         """See `Decoder`."""
         top, hidden, cell = self.cell(torch.cat([embedded, state.feed], dim=-1), state)
         context, weights = attend(self.score, top, source)
-        output = torch.tanh(linear(torch.cat([context, top], dim=-1), self.combine.weight))  # equation 5
+        output = tanh(self.combine(torch.cat([context, top], dim=-1)))  # equation 5
         feed = output if self.feed_size else state.feed
         return DecoderStep(output, weights, DecoderState(hidden, cell, feed))
 
@@ -189,7 +188,7 @@ class BahdanauDecoder(nn.Module):
         super().__init__()
         self.cell = cell
         self.score = score
-        self.combine = nn.Linear(hidden_size + memory_size + embedding_size, hidden_size)
+        self.combine = Linear(hidden_size + memory_size + embedding_size, hidden_size)
 
     def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
         """See `Decoder`."""
@@ -203,8 +202,7 @@ class BahdanauDecoder(nn.Module):
         """See `Decoder`."""
         context, weights = attend(self.score, state.hidden[-1], source)
         top, hidden, cell = self.cell(torch.cat([embedded, context], dim=-1), state)
-        read = torch.cat([top, context, embedded], dim=-1)
-        output = torch.tanh(linear(read, self.combine.weight, self.combine.bias))
+        output = tanh(self.combine(torch.cat([top, context, embedded], dim=-1)))
         return DecoderStep(output, weights, DecoderState(hidden, cell, state.feed))
 
 
@@ -248,17 +246,15 @@ class LinearBridge(nn.Module):
         super().__init__()
         self.layers = layers
         self.encoder_size = encoder_size
-        self.hidden = nn.Linear(encoder_size, layers * hidden_size)
-        self.cell = nn.Linear(encoder_size, layers * hidden_size)
+        self.hidden = Linear(encoder_size, layers * hidden_size)
+        self.cell = Linear(encoder_size, layers * hidden_size)
 
     def forward(
         self, encoded: EncoderOutput
     ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
         """See `Bridge`."""
         last = encoded.hidden[-1, :, -self.encoder_size :]
-        hidden = torch.tanh(linear(last, self.hidden.weight, self.hidden.bias))
-        cell = torch.tanh(linear(last, self.cell.weight, self.cell.bias))
-        return self._split(hidden), self._split(cell)
+        return self._split(tanh(self.hidden(last))), self._split(tanh(self.cell(last)))
 
     def _split(self, state: Float[Tensor, "batch all"]) -> Float[Tensor, "layers batch hid"]:
         return state.reshape(len(state), self.layers, -1).transpose(0, 1).contiguous()

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nmt.search.scoring import allowed_log_probs, length_penalty
-from nmt.search.types import Hypothesis, SearchSettings, State, StepModel
+from nmt.search.scoring import length_penalty
+from nmt.search.types import Hypothesis, ModelStep, SearchSettings, State, StepModel
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,10 @@ def beam_search(
     finished: list[list[Hypothesis]] = [[] for _ in src_ids]
     beams = _begin(model, src_ids, src_lengths, settings)
     while len(beams.sentences):
-        step = model.step(beams.tokens[:, :, -1].flatten(), beams.state)
-        candidates = _expand(beams, step.log_probs, settings)
+        _, width, length = beams.tokens.shape
+        choice = settings.choice(length - 1, beams.src_lengths, width)
+        step = model.step(beams.tokens[:, :, -1].flatten(), beams.state, choice)
+        candidates = _expand(beams, step, settings)
         scores = _scores(candidates, beams.tokens.shape[-1], settings)
         _record(finished, beams, candidates, scores)
         beams = _continue(beams, step.state, candidates, scores, settings)
@@ -91,18 +93,16 @@ def _begin(
     )
 
 
-def _expand(beams: _Beams[State], log_probs: Float[Tensor, "rows vocab"], settings: SearchSettings) -> _Candidates:
-    """The best continuations, as many as the sentence has places left."""
-    batch, width, length = beams.tokens.shape
-    vocab = log_probs.shape[-1]
-    sums = beams.log_probs[:, :, None] + log_probs.reshape(batch, width, vocab)
-    allowed = allowed_log_probs(sums, length - 1, beams.src_lengths, settings).flatten(1)
-    best, places = allowed.topk(min(settings.beam_size, allowed.shape[1]))
+def _expand(beams: _Beams[State], step: ModelStep[State], settings: SearchSettings) -> _Candidates:
+    """The best continuations of each sentence out of those of its hypotheses, as many as it has places left."""
+    batch, width, _ = beams.tokens.shape
+    sums = (beams.log_probs[:, :, None] + step.log_probs.reshape(batch, width, -1)).flatten(1)
+    best, places = sums.topk(min(settings.beam_size, sums.shape[1]))
     rank = torch.arange(best.shape[1], device=best.device)
     best = best.masked_fill(rank >= beams.places[:, None], -torch.inf)
-    tokens = places % vocab
+    tokens = step.tokens.reshape(batch, -1).gather(1, places)
     ended = (tokens == settings.eos) & best.isfinite()
-    return _Candidates(best, places // vocab, tokens, ended)
+    return _Candidates(best, places // step.tokens.shape[1], tokens, ended)
 
 
 def _scores(candidates: _Candidates, length: int, settings: SearchSettings) -> Float[Tensor, "batch chosen"]:
@@ -118,14 +118,17 @@ def _record(
     scores: Float[Tensor, "batch chosen"],
 ) -> None:
     """Adds the candidates that end to the finished hypotheses of their sentences."""
-    for row, column in candidates.ended.nonzero().tolist():
-        parent = candidates.parents[row, column]
-        hypothesis = Hypothesis(
-            tokens=beams.tokens[row, parent, 1:].tolist(),
-            log_prob=candidates.log_probs[row, column].item(),
-            score=scores[row, column].item(),
-        )
-        finished[int(beams.sentences[row])].append(hypothesis)
+    rows, columns = candidates.ended.nonzero(as_tuple=True)
+    parents = candidates.parents[rows, columns]
+    found = zip(
+        beams.sentences[rows].tolist(),
+        beams.tokens[rows, parents, 1:].tolist(),
+        candidates.log_probs[rows, columns].tolist(),
+        scores[rows, columns].tolist(),
+        strict=True,
+    )
+    for sentence, *hypothesis in found:
+        finished[sentence].append(Hypothesis(*hypothesis))
 
 
 def _continue(

@@ -1,10 +1,12 @@
 """Greedy search: the most probable continuation at every step."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from nmt.search.scoring import allowed_log_probs, length_penalty
+from nmt.search.scoring import length_penalty
 from nmt.search.types import Hypothesis, SearchSettings, State, StepModel
 
 
@@ -20,24 +22,23 @@ def greedy_search(
     Returns:
         One hypothesis for each sentence, in order.
     """
+    settings = replace(settings, beam_size=1)
     state = model.start(src_ids, src_lengths)
     sentences = torch.arange(len(src_ids), device=src_ids.device)  # those still open, by their place in the batch
     previous = torch.full_like(sentences, settings.bos)
-    tokens: list[list[int]] = [[] for _ in src_ids]
-    log_probs = torch.zeros(len(src_ids), device=src_ids.device)
-    length = 0
+    sums = torch.zeros(len(src_ids), device=src_ids.device)
+    log_probs = [0.0] * len(src_ids)
+    columns: list[Tensor] = []  # the tokens of each step, the end wherever a sentence is no longer open
     while len(sentences):
-        step = model.step(previous, state)
-        # Sums are compared, as in beam search: rounding may make two of them equal, and then both choose the same.
-        sums = log_probs[sentences, None, None] + step.log_probs[:, None]
-        best, tokens_at_step = allowed_log_probs(sums, length, src_lengths[sentences], settings)[:, 0].topk(1)
-        log_probs[sentences], previous = best[:, 0], tokens_at_step[:, 0]
-        still_open = previous != settings.eos
-        rows = still_open.nonzero()[:, 0]
-        sentences, previous, state = sentences[rows], previous[rows], step.state.select(rows, rows)
-        for sentence, token in zip(sentences.tolist(), previous.tolist(), strict=True):
-            tokens[sentence].append(token)
-        length += 1
-    lengths = torch.tensor([len(found) + 1 for found in tokens])
-    scores = log_probs.cpu() / length_penalty(lengths, settings.length_penalty)
-    return [Hypothesis(*values) for values in zip(tokens, log_probs.tolist(), scores.tolist(), strict=True)]
+        step = model.step(previous, state, settings.choice(len(columns), src_lengths[sentences]))
+        previous, sums = step.tokens[:, 0], sums + step.log_probs[:, 0]
+        columns.append(torch.full_like(src_lengths, settings.eos).index_copy(0, sentences, previous))
+        ended = previous == settings.eos
+        for sentence, log_prob in zip(sentences[ended].tolist(), sums[ended].tolist(), strict=True):
+            log_probs[sentence] = log_prob
+        rows = (~ended).nonzero()[:, 0]
+        sentences, previous, sums, state = sentences[rows], previous[rows], sums[rows], step.state.select(rows, rows)
+    found = [tokens[: tokens.index(settings.eos)] for tokens in torch.stack(columns, dim=1).tolist()]
+    lengths = torch.tensor([len(tokens) + 1 for tokens in found])
+    scores = torch.tensor(log_probs) / length_penalty(lengths, settings.length_penalty)
+    return [Hypothesis(*values) for values in zip(found, log_probs, scores.tolist(), strict=True)]

@@ -1,10 +1,10 @@
 """What the search needs from a model and what it gives: no network class, no text, no files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -21,10 +21,42 @@ State = TypeVar("State", bound=SearchState)
 
 
 @dataclass(frozen=True)
-class ModelStep(Generic[State]):
-    """One step of a model: log-probabilities of the next token, and the state after the step."""
+class Choice:
+    """Which continuations a search asks for: how many, and which tokens may not be among them.
 
-    log_probs: Float[Tensor, "rows vocab"]
+    Attributes:
+        best: how many of each hypothesis.
+        eos: the token that ends a hypothesis.
+        banned: tokens that never come.
+        too_short: rows that may not end yet; None if all may.
+        at_limit: rows that must end; None if none must.
+    """
+
+    best: int
+    eos: int
+    banned: tuple[int, ...] = ()
+    too_short: Bool[Tensor, " rows"] | None = None
+    at_limit: Bool[Tensor, " rows"] | None = None
+
+    def part(self, rows: slice) -> "Choice":
+        """The same for some of the rows."""
+        bounds = (self.too_short, self.at_limit)
+        too_short, at_limit = (None if bound is None else bound[rows] for bound in bounds)
+        return replace(self, too_short=too_short, at_limit=at_limit)
+
+
+@dataclass(frozen=True)
+class ModelStep(Generic[State]):
+    """One step of a model: the best continuations of every hypothesis, and the state after the step.
+
+    Attributes:
+        log_probs: of the continuations, in descending order; -inf where there are no more that may come.
+        tokens: which they are.
+        state: the model's.
+    """
+
+    log_probs: Float[Tensor, "rows best"]
+    tokens: Int[Tensor, "rows best"]
     state: State
 
 
@@ -36,8 +68,8 @@ class StepModel(Protocol[State]):
         """Reads the sources; the state has one row per sentence."""
         ...
 
-    def step(self, tokens: Int[Tensor, " rows"], state: State) -> ModelStep[State]:
-        """Reads one token per row and predicts the next."""
+    def step(self, tokens: Int[Tensor, " rows"], state: State, choice: Choice) -> ModelStep[State]:
+        """Reads one token per row and predicts the next; `nmt.search.scoring.best_continuations` makes the choice."""
         ...
 
 
@@ -66,6 +98,23 @@ class SearchSettings:
     max_length_ratio: float = 2.0
     max_length_extra: int = 20
     min_length_ratio: float = 0.0
+
+    def choice(self, length: int, src_lengths: Int[Tensor, " batch"], width: int = 1) -> Choice:
+        """What may follow `length` tokens: the end not before the minimum length, and nothing else at the maximum.
+
+        So every hypothesis ends, and none is cut.
+
+        Args:
+            length: tokens of every hypothesis so far.
+            src_lengths: of the sentences.
+            width: hypotheses of each sentence.
+        """
+        too_short = at_limit = None
+        if self.min_length_ratio:
+            too_short = (length < self.min_length(src_lengths)).repeat_interleave(width)
+        if length >= self.max_length_extra:
+            at_limit = (length >= self.max_length(src_lengths)).repeat_interleave(width)
+        return Choice(self.beam_size, self.eos, self.banned, too_short, at_limit)
 
     def max_length(self, src_lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Most tokens of a translation, the end not counted."""

@@ -1,5 +1,6 @@
 """Promise 1: a sentence's translation does not depend on its batch: size, order, padding, or its neighbours."""
 
+from contextlib import nullcontext
 from functools import cache
 
 import pytest
@@ -8,33 +9,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.data.batch import source_tensors
+from nmt.model.fast.products import readable_steps
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.types import Hypothesis, SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD
-from tests.helpers import ATTENTIONS, SENTENCES, Ids, assert_same_hypotheses, practised_model, source_batch
+from tests.helpers import (
+    ATTENTIONS,
+    SENTENCES,
+    Ids,
+    assert_same_hypotheses,
+    exported_model,
+    practised_model,
+    source_batch,
+)
 
 UNSEEN: list[Ids] = [(8, 4, 4, 6), (6, 6, 6, 6, 6, 6, 6), (5, 4, 7, 8, 7), (4, 8), (7, 8, 5, 6, 6, 4, 4, 8, 5, 5, 7, 6)]
 POOL = SENTENCES + UNSEEN
-NETWORKS = [*((attention, 1) for attention in ATTENTIONS), ("general", 2)]
+Network = tuple[str, int, str]
+"""Attention, layers, and the way through them: fast, readable, or exported (8 bits and a shortlist)."""
+
+NETWORKS: list[Network] = [
+    *((attention, 1, way) for attention in ATTENTIONS for way in ("fast", "exported")),
+    ("general", 2, "fast"),
+    ("general", 2, "exported"),
+    ("general", 1, "readable"),
+    ("additive", 1, "readable"),
+]
 
 
 def translate(
-    network: tuple[str, int], beam_size: int, sources: list[Ids], padding: int = PAD, columns: int = 0
+    network: Network, beam_size: int, sources: list[Ids], padding: int = PAD, columns: int = 0
 ) -> list[list[Hypothesis]]:
     """Each sentence's hypotheses: the best one of greedy search with a beam of 1, else the three best."""
-    model = practised_model(*network)
+    attention, layers, way = network
+    model = (exported_model if way == "exported" else practised_model)(attention, layers)
     src_ids, src_lengths = source_batch([(*source, EOS) for source in sources], padding, columns)
     search = SearchSettings(
         BOS, EOS, (PAD, BOS), beam_size, min(beam_size, 3), max_length_ratio=1.0, max_length_extra=4
     )
-    if beam_size == 1:
-        return [[best] for best in greedy_search(model, src_ids, src_lengths, search)]
-    return beam_search(model, src_ids, src_lengths, search)
+    with readable_steps() if way == "readable" else nullcontext():
+        if beam_size == 1:
+            return [[best] for best in greedy_search(model, src_ids, src_lengths, search)]
+        return beam_search(model, src_ids, src_lengths, search)
 
 
 @cache
-def alone(network: tuple[str, int], beam_size: int) -> list[list[Hypothesis]]:
+def alone(network: Network, beam_size: int) -> list[list[Hypothesis]]:
     """What comes out for each sentence of the pool by itself."""
     return [translate(network, beam_size, [source])[0] for source in POOL]
 
@@ -48,7 +69,7 @@ def alone(network: tuple[str, int], beam_size: int) -> list[list[Hypothesis]]:
     columns=st.integers(0, 3),
 )
 def test_a_translation_does_not_depend_on_its_batch(
-    network: tuple[str, int], beam_size: int, indices: list[int], padding: int, columns: int
+    network: Network, beam_size: int, indices: list[int], padding: int, columns: int
 ) -> None:
     found = translate(network, beam_size, [POOL[index] for index in indices], padding, columns)
     assert len(found) == len(indices)
@@ -58,7 +79,7 @@ def test_a_translation_does_not_depend_on_its_batch(
 
 @pytest.mark.parametrize("beam_size", [1, 5])
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_the_whole_pool_forwards_and_backwards(network: tuple[str, int], beam_size: int) -> None:
+def test_the_whole_pool_forwards_and_backwards(network: Network, beam_size: int) -> None:
     expected = alone(network, beam_size)
     for sources, hypotheses in ((POOL, expected), (POOL[::-1], expected[::-1])):
         for ours, theirs in zip(translate(network, beam_size, sources), hypotheses, strict=True):
@@ -66,7 +87,7 @@ def test_the_whole_pool_forwards_and_backwards(network: tuple[str, int], beam_si
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_the_translations_are_not_all_alike(network: tuple[str, int]) -> None:
+def test_the_translations_are_not_all_alike(network: Network) -> None:
     """Else the tests above would say little."""
     best = [hypotheses[0].tokens for hypotheses in alone(network, 5)]
     assert len({tuple(tokens) for tokens in best}) >= 6

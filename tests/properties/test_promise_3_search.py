@@ -4,16 +4,19 @@ And asking for n best does not change the first.
 """
 
 import math
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.data.batch import make_batch, source_tensors
+from nmt.model.fast.products import readable_steps
 from nmt.model.seq2seq import Seq2Seq
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
@@ -27,6 +30,7 @@ from tests.helpers import (
     TableModel,
     all_hypotheses,
     assert_same_hypotheses,
+    exported_model,
     hashed_table,
     longest,
     normalise,
@@ -169,21 +173,32 @@ def test_every_hypothesis_ends_within_its_bounds_and_has_its_own_score(problem: 
 
 
 def forced(model: Seq2Seq, pairs: list[tuple[Ids, list[int]]]) -> list[float]:
-    """The log-probabilities that the training's pass gives to these translations of these sources."""
+    """The log-probabilities that the training's pass gives to these translations of these sources.
+
+    With a shortlist, those among the candidates of the source.
+    """
     batch = make_batch([source for source, _ in pairs], [tokens for _, tokens in pairs])
     outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
-    log_probs = model.output(outputs).log_softmax(dim=-1).tolist()
+    logits = model.output(outputs)
+    if model.output.shortlist is not None:
+        words, penalty = model.output.shortlist(batch.src_ids, batch.src_lengths)
+        everything = torch.full((len(pairs), logits.shape[2]), -torch.inf)
+        logits = logits + everything.index_copy(1, words, penalty)[:, None]
+    log_probs = logits.log_softmax(dim=-1).tolist()
     return [
         math.fsum(log_probs[row][place][token] for place, token in enumerate([*tokens, EOS]))
         for row, (_, tokens) in enumerate(pairs)
     ]
 
 
+@pytest.mark.parametrize("way", ["fast", "readable", "exported"])
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("beam_size", [1, 5])
 @pytest.mark.parametrize("alpha", ALPHAS)
-def test_a_networks_score_is_its_forced_decoding_log_probability(attention: str, beam_size: int, alpha: float) -> None:
-    model = practised_model(attention)
+def test_a_networks_score_is_its_forced_decoding_log_probability(
+    attention: str, beam_size: int, alpha: float, way: str
+) -> None:
+    model = (exported_model if way == "exported" else practised_model)(attention)
     search = SearchSettings(
         BOS,
         EOS,
@@ -195,7 +210,9 @@ def test_a_networks_score_is_its_forced_decoding_log_probability(attention: str,
         max_length_extra=3,
         min_length_ratio=0.5,
     )
-    found = beam_search(model, *source_tensors(SENTENCES), search)
+    with readable_steps() if way == "readable" else nullcontext():
+        found = beam_search(model, *source_tensors(SENTENCES), search)
+        greedy = greedy_search(model, *source_tensors(SENTENCES), replace(search, beam_size=1))
     assert all(found)
     pairs = [(source, best) for source, hypotheses in zip(SENTENCES, found, strict=True) for best in hypotheses]
     log_probs = forced(model, [(source, hypothesis.tokens) for source, hypothesis in pairs])
@@ -203,7 +220,6 @@ def test_a_networks_score_is_its_forced_decoding_log_probability(attention: str,
         assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-4)
         assert hypothesis.score == pytest.approx(normalise(log_prob, len(hypothesis.tokens), alpha), abs=1e-4)
     if beam_size == 1:
-        greedy = greedy_search(model, *source_tensors(SENTENCES), search)
         for (ours,), theirs in zip(found, greedy, strict=True):
             assert_same_hypotheses([ours], [theirs])
 

@@ -10,6 +10,7 @@ import torch
 from nmt import Translator, train
 from nmt.data.numbers import number_corpus
 from nmt.tokenizer import BOS, EOS
+from tests.helpers import step_log_probs
 from tests.training_runs import last_weights, tiny_recipe
 
 
@@ -22,9 +23,8 @@ def reference_perplexity(translate: Translator, rows: list[dict[str, str]]) -> f
         with torch.inference_mode():
             state = translate.model.start(torch.tensor([[*source, EOS]]), torch.tensor([len(source) + 1]))
             for previous, following in zip([BOS, *target], [*target, EOS], strict=True):
-                step = translate.model.step(torch.tensor([previous]), state)
-                total -= step.log_probs[0, following].item()
-                state = step.state
+                log_probs, state = step_log_probs(translate.model, torch.tensor([previous]), state)
+                total -= log_probs[0, following].item()
                 tokens += 1
     return math.exp(total / tokens)
 

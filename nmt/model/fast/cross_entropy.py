@@ -7,9 +7,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nmt.model.fast.products import product
+from nmt.model.fast.products import needs_gradient, product
 
-_LOGITS_AT_ONCE = 2**23  # of all that are needed: 32 MiB in float32
+_LOGITS_AT_ONCE = 2**23  # 32 MiB in float32
+_FEWEST_TOKENS = 1024  # at once, however large the vocabulary: each part adds to a gradient as large as the weight
 
 
 def linear_cross_entropy(
@@ -25,7 +26,10 @@ def linear_cross_entropy(
     """
     objective: Tensor
     nll: Tensor
-    objective, nll = _LinearCrossEntropy.apply(inputs, weight, bias, targets, label_smoothing)  # type: ignore[no-untyped-call]
+    learning = needs_gradient(inputs, weight, bias)
+    objective, nll = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        inputs, weight, bias, targets, label_smoothing, learning
+    )
     return objective, nll
 
 
@@ -34,14 +38,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, learning: bool
     ) -> tuple[Tensor, Tensor]:
-        learning = any(ctx.needs_input_grad)
-        d_inputs = torch.empty_like(inputs) if learning else inputs
-        d_weight = torch.zeros_like(weight.t(), memory_format=torch.contiguous_format)  # transposed
-        d_bias = torch.zeros_like(bias)
+        if learning:
+            d_inputs, d_bias = torch.empty_like(inputs), torch.zeros_like(bias)
+            d_weight = torch.zeros_like(weight.t(), memory_format=torch.contiguous_format)  # transposed
+            ctx.save_for_backward(d_inputs, d_weight, d_bias)
         nll, uniform = inputs.new_zeros(()), inputs.new_zeros(())
-        rows_at_once = max(_LOGITS_AT_ONCE // len(weight), 1)
+        rows_at_once = max(_LOGITS_AT_ONCE // len(weight), _FEWEST_TOKENS)
         for begin in range(0, len(inputs), rows_at_once):
             rows = slice(begin, begin + rows_at_once)
             logits = product(inputs[rows], weight, bias)
@@ -58,11 +62,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
             d_inputs[rows] = product(d_logits, weight.t())
             d_weight += product(inputs[rows].t(), d_logits.t())  # so that the larger matrix is not copied
             d_bias += d_logits.sum(0)
-        ctx.gradients = d_inputs, d_weight.t().contiguous(), d_bias
         ctx.mark_non_differentiable(nll)
         return (1.0 - smoothing) * nll + smoothing * uniform, nll
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_objective: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        return *(gradient * d_objective for gradient in ctx.gradients), None, None
+        d_inputs, transposed, d_bias = ctx.saved_tensors
+        d_weight = transposed.new_empty(transposed.shape[::-1])
+        torch.mul(transposed.t(), d_objective, out=d_weight)
+        return d_inputs * d_objective, d_weight, d_bias * d_objective, None, None, None

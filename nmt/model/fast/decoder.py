@@ -14,12 +14,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from nmt.model.attention import AdditiveScore, Score, masked_softmax
+from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, Score, masked_softmax
 from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder, Source, StackedCell
 from nmt.model.decoder import unroll as readable_unroll
-from nmt.model.fast.dropout import dropout
+from nmt.model.fast.dropout import dropout, kept
+from nmt.model.fast.layers import LSTMCell
 from nmt.model.fast.loops import AdditiveSteps, Attention, DotSteps, Stack
 from nmt.model.fast.products import linear, product
+from nmt.model.fast.tanh import tanh_into
 
 Unrolled = tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt src"] | None]
 
@@ -29,16 +31,27 @@ def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: De
 
     A decoder that has only its readable step takes that, with a warning, which Python shows once.
     """
+    if unknown := _unknown_part(decoder):
+        warnings.warn(f"{unknown.__name__} has no fast way; its readable step is used", stacklevel=2)
+        return readable_unroll(decoder, embedded, state, source)
     match decoder:
-        case PlainDecoder():
-            return _lstm(decoder.cell, embedded, state), None
         case LuongDecoder():
             return _luong(decoder, embedded, state, source)
         case BahdanauDecoder():
             return _bahdanau(decoder, embedded, state, source)
         case _:
-            warnings.warn(f"{type(decoder).__name__} has no fast way; its readable step is used", stacklevel=2)
-            return readable_unroll(decoder, embedded, state, source)
+            assert isinstance(decoder, PlainDecoder)
+            return _lstm(decoder.cell, embedded, state), None
+
+
+def _unknown_part(decoder: Decoder) -> type | None:
+    """The class of a part whose step is not unrolled here; of subclasses, too, for they may do something else."""
+    parts: list[tuple[Any, tuple[type, ...]]] = [(decoder, (LuongDecoder, BahdanauDecoder, PlainDecoder))]
+    if isinstance(decoder, LuongDecoder | BahdanauDecoder):
+        parts.append((decoder.score, (DotScore, GeneralScore, AdditiveScore)))
+    if isinstance(decoder, LuongDecoder | BahdanauDecoder | PlainDecoder):
+        parts += [(cell, (LSTMCell,)) for cell in decoder.cell.cells]
+    return next((type(part) for part, known in parts if type(part) not in known), None)
 
 
 def _lstm(
@@ -65,7 +78,7 @@ def _luong(
         return torch.tanh(linear(torch.cat([contexts, top], dim=-1), weight)), weights
     stack = _stacked(decoder.cell, embedded, state)
     outputs, weights = _LuongLoop.apply(  # type: ignore[no-untyped-call]
-        len(decoder.cell.cells), source.mask, weight, *stack, *_attended(decoder.score, source)
+        len(decoder.cell.cells), source.mask, weight, state.feed, *stack, *_attended(decoder.score, source)
     )
     return outputs.transpose(0, 1), weights.transpose(0, 1)
 
@@ -94,21 +107,24 @@ def _attend(
     return torch.bmm(weights, source.memory), weights
 
 
-def _stacked(cell: StackedCell, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState) -> tuple[Tensor, ...]:
-    """What `Stack` needs: first states, the words' part, then for each layer its weight, its bias and its dropout."""
+def _stacked(
+    cell: StackedCell, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState
+) -> tuple[Tensor | None, ...]:
+    """What `Stack` needs: the words' part, first states, then for each layer its weight, its bias and its dropout."""
     words = embedded.transpose(0, 1)
     width = words.shape[2]
-    tensors = [state.hidden, state.cell]
+    tensors: list[Tensor | None] = []
     for layer, part in enumerate(cell.cells):
         assert isinstance(part, nn.LSTMCell)
         bias = part.bias_ih + part.bias_hh
         if layer == 0:
-            tensors.append(linear(words, part.weight_ih[:, :width], bias))
+            tensors += [linear(words, part.weight_ih[:, :width], bias), state.hidden, state.cell]
             tensors.append(torch.cat([part.weight_ih[:, width:], part.weight_hh], dim=1))
         else:
-            ones = words.new_ones(*words.shape[:2], part.hidden_size)
             tensors += [torch.cat([part.weight_ih, part.weight_hh], dim=1), bias]
-            tensors.append(dropout(ones, cell.dropout.p, cell.training))
+            drops = cell.training and cell.dropout.p > 0
+            like = words[:, :, :1].expand(-1, -1, part.hidden_size)
+            tensors.append(kept(like, cell.dropout.p) if drops else None)
     return tuple(tensors)
 
 
@@ -119,9 +135,9 @@ def _attended(score: Score, source: Source) -> tuple[Tensor, ...]:
     return source.memory, source.keys
 
 
-def _make_stack(layers: int, tensors: Sequence[Tensor]) -> tuple[Stack, Sequence[Tensor]]:
+def _make_stack(layers: int, tensors: Sequence[Any]) -> tuple[Stack, Sequence[Tensor]]:
     """The stack, and the tensors that are not its own."""
-    hidden, cell, words, weight, *rest = tensors
+    words, hidden, cell, weight, *rest = tensors
     upper, rest = rest[: 3 * (layers - 1)], rest[3 * (layers - 1) :]
     return Stack(words, [weight, *upper[::3]], upper[1::3], upper[2::3], hidden, cell), rest
 
@@ -130,7 +146,7 @@ def _stack_gradients(stack: Stack) -> list[Tensor | None]:
     """In the order of `_stacked`."""
     weights, biases, hidden, cell = stack.gradients()
     upper = [(weight, bias, None) for weight, bias in zip(weights[1:], biases, strict=True)]
-    return [hidden, cell, stack.d_gates[0], weights[0], *itertools.chain.from_iterable(upper)]
+    return [stack.d_gates[0], hidden, cell, weights[0], *itertools.chain.from_iterable(upper)]
 
 
 def _make_attention(mask: Tensor, time: int, tensors: Sequence[Tensor]) -> Attention:
@@ -139,71 +155,103 @@ def _make_attention(mask: Tensor, time: int, tensors: Sequence[Tensor]) -> Atten
     return Attention(steps, memory, mask, time)
 
 
+def _keep(ctx: Any, parts: tuple[Any, ...], *tensors: Tensor | None) -> None:
+    """Keeps what backward needs: parts with their buffers, and tensors that must not change in the meantime.
+
+    What forward returns are views of the buffers: themselves they would keep their own graph alive.
+    """
+    ctx.save_for_backward(*tensors)
+    ctx.parts = parts
+    ctx.set_materialize_grads(False)
+
+
+def _take(ctx: Any) -> tuple[Any, ...]:
+    """What was kept.
+
+    Raises:
+        RuntimeError: if a tensor has changed, or the graph was freed by an earlier backward.
+    """
+    ctx.saved_tensors  # noqa: B018 - it is torch that looks
+    parts: tuple[Any, ...] = ctx.parts
+    return parts
+
+
 class _LuongLoop(torch.autograd.Function):
     """Luong et al. 2015, sections 3.1 and 3.3: state, attention, attentional vector, which is fed to the next step."""
 
     @staticmethod
-    def forward(ctx: Any, layers: int, mask: Tensor, combine: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, layers: int, mask: Tensor, combine: Tensor, feed: Tensor, *tensors: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         stack, rest = _make_stack(layers, tensors)
         time, batch = stack.words.shape[:2]
         attention = _make_attention(mask, time, rest)
         outputs = stack.words.new_empty(time, batch, len(combine))
-        read = stack.words.new_empty(time, batch, combine.shape[1])  # [context; state]
+        inputs = stack.words.new_empty(time, batch, combine.shape[1])  # [context; state]
         width = attention.memory.shape[2]
-        stack.extra(0).zero_()
+        stack.extra(0).copy_(feed)
         for now in range(time):
             stack.step(now)
             top = stack.top(now + 1)
-            read[now, :, :width] = attention.step(now, top)
-            read[now, :, width:] = top
-            torch.tanh(product(read[now], combine), out=outputs[now])
+            inputs[now, :, :width] = attention.step(now, top)
+            inputs[now, :, width:] = top
+            tanh_into(outputs[now], product(inputs[now], combine))
             if now + 1 < time:
                 stack.extra(now + 1).copy_(outputs[now])
-        ctx.parts = stack, attention, combine, read, outputs
+        stack.end()
+        _keep(ctx, (stack, attention, combine, inputs, outputs), combine, outputs, attention.weights, *tensors[1:])
         return outputs.view_as(outputs), attention.weights.view_as(attention.weights)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_outputs: Tensor, d_weights: Tensor) -> tuple[Tensor | None, ...]:
-        stack, attention, combine, read, outputs = ctx.parts
+    def backward(ctx: Any, d_outputs: Tensor | None, d_weights: Tensor | None) -> tuple[Tensor | None, ...]:
+        stack, attention, combine, inputs, outputs = _take(ctx)
         width = attention.memory.shape[2]
         stack.begin_backward()
         attention.begin_backward(d_weights)
-        d_combined = torch.empty_like(outputs)
-        d_fed = torch.zeros_like(outputs[0])
+        d_combined = torch.zeros_like(outputs) if d_outputs is None else d_outputs.clone()
+        d_feed = torch.zeros_like(outputs[0])
         for now in reversed(range(len(outputs))):
-            torch.ops.aten.tanh_backward(d_outputs[now] + d_fed, outputs[now], grad_input=d_combined[now])
-            d_read = product(d_combined[now], combine.t())
-            d_query = attention.step_backward(now, stack.top(now + 1), d_read[:, :width])
-            stack.d_hidden[-1] = stack.d_hidden[-1] + d_read[:, width:] + d_query
-            d_fed = stack.step_backward(now)
-        d_combine = product(d_combined.flatten(0, 1).t(), read.flatten(0, 1).t())
-        return None, None, d_combine, *_stack_gradients(stack), *attention.gradients(stack.tops())
+            d_output = d_combined[now]
+            torch.ops.aten.tanh_backward(d_output.add_(d_feed), outputs[now], grad_input=d_output)
+            d_inputs = product(d_output, combine.t())
+            d_query = attention.step_backward(now, stack.top(now + 1), d_inputs[:, :width])
+            stack.d_hidden[-1] = stack.d_hidden[-1] + d_inputs[:, width:] + d_query
+            d_feed = stack.step_backward(now)
+        d_combine = product(d_combined.flatten(0, 1).t(), inputs.flatten(0, 1).t())
+        of_stack, of_attention = _stack_gradients(stack), attention.gradients(stack.tops())
+        return None, None, d_combine, d_feed, *of_stack, *of_attention
 
 
 class _BahdanauLoop(torch.autograd.Function):
     """Bahdanau et al. 2015, appendix A.2.2: attention by the state before the step, whose context enters the cell."""
 
     @staticmethod
-    def forward(ctx: Any, layers: int, mask: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, layers: int, mask: Tensor, *tensors: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         stack, rest = _make_stack(layers, tensors)
         attention = _make_attention(mask, len(stack.words), rest)
         for now in range(len(stack.words)):
             stack.extra(now).copy_(attention.step(now, stack.top(now)))
             stack.step(now)
-        ctx.parts = stack, attention
+        stack.end()
         contexts = stack.inputs[0][:-1, :, : -stack.size]
+        _keep(ctx, (stack, attention), attention.weights, *tensors[1:])
         return stack.tops().clone(), contexts.clone(), attention.weights.view_as(attention.weights)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_tops: Tensor, d_contexts: Tensor, d_weights: Tensor) -> tuple[Tensor | None, ...]:
-        stack, attention = ctx.parts
+    def backward(
+        ctx: Any, d_tops: Tensor | None, d_contexts: Tensor | None, d_weights: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        stack, attention = _take(ctx)
         stack.begin_backward()
         attention.begin_backward(d_weights)
-        for now in reversed(range(len(d_tops))):
-            stack.d_hidden[-1] = stack.d_hidden[-1] + d_tops[now]
-            d_context = stack.step_backward(now) + d_contexts[now]
+        for now in reversed(range(len(attention.weights))):
+            if d_tops is not None:
+                stack.d_hidden[-1] = stack.d_hidden[-1] + d_tops[now]
+            d_context = stack.step_backward(now)
+            if d_contexts is not None:
+                d_context = d_context + d_contexts[now]
             d_query = attention.step_backward(now, stack.top(now), d_context)
             stack.d_hidden[-1] = stack.d_hidden[-1] + d_query
         queries = stack.inputs[-1][:-1, :, -stack.size :]
@@ -217,13 +265,15 @@ class _AttentionLoop(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, mask: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         attention = _make_attention(mask, len(queries), tensors)
         contexts = torch.stack([attention.step(now, query) for now, query in enumerate(queries)])
-        ctx.parts = queries.detach(), attention
+        _keep(ctx, (queries.detach(), attention), queries, attention.weights, *tensors)
         return contexts, attention.weights.view_as(attention.weights)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_contexts: Tensor, d_weights: Tensor) -> tuple[Tensor | None, ...]:
-        queries, attention = ctx.parts
+    def backward(ctx: Any, d_contexts: Tensor | None, d_weights: Tensor | None) -> tuple[Tensor | None, ...]:
+        queries, attention = _take(ctx)
         attention.begin_backward(d_weights)
+        if d_contexts is None:
+            d_contexts = queries.new_zeros(*queries.shape[:2], attention.memory.shape[2])
         steps = [attention.step_backward(now, queries[now], d_contexts[now]) for now in reversed(range(len(queries)))]
         return torch.stack(steps[::-1]), None, *attention.gradients(queries)

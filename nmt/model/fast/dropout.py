@@ -28,6 +28,6 @@ def kept(like: Float[Tensor, "*any"], probability: float) -> Float[Tensor, "*any
     lost = round(probability * 65536)
     if lost == 65536:
         return torch.zeros_like(like)
-    draws = torch.empty(math.ceil(like.numel() / 4), dtype=torch.int64).random_(-(2**63), None)
+    draws = torch.empty(math.ceil(like.numel() / 4), dtype=torch.int64, device=like.device).random_(-(2**63), None)
     bits = draws.view(torch.int16)[: like.numel()].view(like.shape)
     return (bits >= lost - 32768).to(like.dtype).mul_(65536 / (65536 - lost))

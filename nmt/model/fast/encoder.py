@@ -29,7 +29,7 @@ def padded_lstm(
     directions = 2 if lstm.bidirectional else 1
     zeros = embedded.new_zeros(directions, len(embedded), lstm.hidden_size)
     last = (lengths - 1)[:, None, None].expand(-1, 1, lstm.hidden_size)
-    states = embedded
+    states = embedded * mask
     hiddens: list[Tensor] = []
     cells: list[Tensor] = []
     for layer in range(lstm.num_layers):

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from nmt.model.attention import masked_softmax
 from nmt.model.fast.products import product
+from nmt.model.fast.tanh import tanh_into
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
 
 class Stack:
-    """LSTM layers through time: Hochreiter and Schmidhuber 1997, with the gates in torch's order i, f, g, o.
+    """LSTM layers through time, the equations of `nmt.model.fast.layers.lstm_gates` with their gradients.
 
     The bottom layer reads a word, whose part of the gates is computed beforehand, and `extra` (the fed attentional
     vector, or the context); each other layer the one below.
@@ -29,19 +30,19 @@ class Stack:
         words: Float[Tensor, "time batch gates"],
         weights: Sequence[Float[Tensor, "gates _"]],
         biases: Sequence[Float[Tensor, " gates"]],
-        dropped: Sequence[Float[Tensor, "time batch hid"]],
+        dropped: Sequence[Float[Tensor, "time batch hid"] | None],
         hidden: Float[Tensor, "layers batch hid"],
         cell: Float[Tensor, "layers batch hid"],
     ) -> None:
         """Makes the buffers.
 
         Args:
-        words: part of the bottom layer's gates that comes from the words, biases included.
-        weights: of each layer, for [what it reads; its own last state]; at the bottom without the word.
-        biases: of each layer but the bottom one.
-        dropped: dropout between a layer and the next: what each value is multiplied by; empty for none.
-        hidden: the first hidden states.
-        cell: the first cell states.
+            words: part of the bottom layer's gates that comes from the words, biases included.
+            weights: of each layer, for [what it reads; its own last state]; at the bottom without the word.
+            biases: of each layer but the bottom one.
+            dropped: dropout between a layer and the next: what each value is multiplied by; None for no dropout.
+            hidden: the first hidden states.
+            cell: the first cell states.
         """
         time, batch, size = *words.shape[:2], hidden.shape[2]
         self.size = size
@@ -72,19 +73,27 @@ class Stack:
         for layer, weight in enumerate(self.weights):
             if layer:
                 below = self.inputs[layer - 1][time + 1, :, -size:]
-                dropped = below * self.dropped[layer - 1][time] if self.dropped else below
-                self.inputs[layer][time, :, :-size] = dropped
+                self.inputs[layer][time, :, :-size] = self._drop(layer, time, below)
             gates, cell = self.gates[layer][time], self.cells[layer][time + 1]
             rest = self.biases[layer - 1] if layer else self.words[time]
             torch.add(product(self.inputs[layer][time], weight), rest, out=gates)
             gates[:, : 2 * size].sigmoid_()
-            gates[:, 2 * size : 3 * size].tanh_()
             gates[:, 3 * size :].sigmoid_()
-            enter, forget, candidate, leave = gates.chunk(4, dim=1)
-            torch.mul(forget, self.cells[layer][time], out=cell)
-            cell.addcmul_(enter, candidate)
-            squashed = torch.tanh(cell, out=self.squashed[layer][time])
-            self.inputs[layer][time + 1, :, -size:] = leave * squashed
+            input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+            tanh_into(candidate, candidate)
+            torch.mul(forget_gate, self.cells[layer][time], out=cell)
+            cell.addcmul_(input_gate, candidate)
+            squashed = tanh_into(self.squashed[layer][time], cell)
+            torch.mul(output_gate, squashed, out=self.inputs[layer][time + 1, :, -size:])
+
+    def end(self) -> None:
+        """After the last step: backward does not read what the words gave to the gates."""
+        del self.words
+
+    def _drop(self, layer: int, time: int, values: Float[Tensor, "batch hid"]) -> Float[Tensor, "batch hid"]:
+        """Dropout of what a layer reads from the one below, or of its gradient."""
+        dropped = self.dropped[layer - 1]
+        return values if dropped is None else values * dropped[time]
 
     def begin_backward(self) -> None:
         """Makes the buffers of the gradients; nothing is known of what comes after the last step."""
@@ -101,20 +110,19 @@ class Stack:
         size = self.size
         lower = self.d_hidden[0]
         for layer in reversed(range(len(self.weights))):
-            enter, forget, candidate, leave = self.gates[layer][time].chunk(4, dim=1)
-            d_enter, d_forget, d_candidate, d_leave = self.d_gates[layer][time].chunk(4, dim=1)
+            input_gate, forget_gate, candidate, output_gate = self.gates[layer][time].chunk(4, dim=1)
+            d_input, d_forget, d_candidate, d_output = self.d_gates[layer][time].chunk(4, dim=1)
             squashed, d_hidden, d_cell = self.squashed[layer][time], self.d_hidden[layer], self.d_cell[layer]
-            _sigmoid_backward(d_hidden * squashed, leave, grad_input=d_leave)
-            d_cell.add_(_tanh_backward(d_hidden * leave, squashed))
-            _sigmoid_backward(d_cell * candidate, enter, grad_input=d_enter)
-            _sigmoid_backward(d_cell * self.cells[layer][time], forget, grad_input=d_forget)
-            _tanh_backward(d_cell * enter, candidate, grad_input=d_candidate)
-            d_cell.mul_(forget)
+            _sigmoid_backward(d_hidden * squashed, output_gate, grad_input=d_output)
+            d_cell.add_(_tanh_backward(d_hidden * output_gate, squashed))
+            _sigmoid_backward(d_cell * candidate, input_gate, grad_input=d_input)
+            _sigmoid_backward(d_cell * self.cells[layer][time], forget_gate, grad_input=d_forget)
+            _tanh_backward(d_cell * input_gate, candidate, grad_input=d_candidate)
+            d_cell.mul_(forget_gate)
             d_inputs = product(self.d_gates[layer][time], self.weights[layer].t())
             lower, self.d_hidden[layer] = d_inputs[:, :-size], d_inputs[:, -size:]
             if layer:
-                dropped = lower * self.dropped[layer - 1][time] if self.dropped else lower
-                self.d_hidden[layer - 1] = self.d_hidden[layer - 1] + dropped
+                self.d_hidden[layer - 1] = self.d_hidden[layer - 1] + self._drop(layer, time, lower)
         return lower
 
     def gradients(self) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor]:
@@ -189,7 +197,8 @@ class AdditiveSteps:
         return self.d_keys, product(d_projected.t(), queries.flatten(0, 1).t()), self.d_score
 
     def _squashed(self, query: Tensor) -> Float[Tensor, "batch src att"]:
-        return (product(query, self.weight)[:, None, :] + self.keys).tanh_()
+        hidden = product(query, self.weight)[:, None, :] + self.keys
+        return tanh_into(hidden, hidden)
 
 
 class Attention:

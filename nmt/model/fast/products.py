@@ -1,30 +1,39 @@
-"""The matrix product of every layer: oneDNN's on a CPU in float32, which is never slower than torch's own there.
+"""The matrix product of every layer: oneDNN's on a CPU in float32.
 
 Torch multiplies float32 on a CPU with MKL, which leaves AMD's processors at half their speed or less. oneDNN comes with
-torch, too, and reaches the same on all of them.
+torch, too; docs/performance.md has the rates.
 """
 
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 from torch.autograd.function import once_differentiable
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.weak import WeakTensorKeyDictionary
 
-_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
-    torch.ops.mkldnn, "_linear_pointwise"
-)
-# oneDNN keeps what it has prepared for 1024 shapes, megabytes for each, which fills the memory; few are met again.
-for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-    os.environ.setdefault(_cache, "32")
+# oneDNN keeps what it has prepared for 1024 shapes, megabytes for each, which fills the memory; few are met again. It
+# reads this at its first product, so it has no effect where something else has multiplied before.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
-_packages: MutableMapping[Tensor, tuple[tuple[int, int], Tensor]] = WeakTensorKeyDictionary()  # see `_packed`
+_ROWS = 256  # about how many are multiplied by a weight that is put in order; one number, so that results never differ
 _readable = ContextVar("_readable", default=False)
+
+
+def _has_onednn() -> bool:
+    """Whether torch brings oneDNN's product, by trying: the two operators are not in its documented interface."""
+    one = torch.ones(1, 1)
+    try:
+        return bool(_multiply(one, torch.ops.mkldnn._reorder_linear_weight(one, _ROWS), None) == one)
+    except (AttributeError, RuntimeError):
+        return False
 
 
 @contextmanager
@@ -38,8 +47,13 @@ def readable_steps() -> Iterator[None]:
 
 
 def goes_fast(tensor: Tensor) -> bool:
-    """Whether to go the fast way: on a CPU, in one precision throughout."""
-    return tensor.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not _readable.get()
+    """Whether to go the fast way: on a CPU, in float32 or float64 throughout."""
+    return (
+        tensor.device.type == "cpu"
+        and tensor.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+        and not _readable.get()
+    )
 
 
 def linear(
@@ -48,21 +62,25 @@ def linear(
     """The same as `torch.nn.functional.linear`, up to rounding."""
     if not _suits_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
-    if torch.is_grad_enabled() and (inputs.requires_grad or weight.requires_grad):
-        _packages.pop(weight, None)
+    if needs_gradient(inputs, weight, bias):
         result: Tensor = _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
         return result
-    rows = inputs.flatten(0, -2).contiguous()
-    return _multiply(rows, _packed(weight, len(rows)), bias).reshape(*inputs.shape[:-1], -1)
+    rows = inputs.reshape(-1, inputs.shape[-1])
+    return _multiply(rows, _in_order(weight), bias).reshape(*inputs.shape[:-1], len(weight))
 
 
 def product(
     inputs: Float[Tensor, "rows in"], weight: Float[Tensor, "out in"], bias: Float[Tensor, " out"] | None = None
 ) -> Float[Tensor, "rows out"]:
-    """Inputs weight' + bias, unknown to autograd. Transposed matrices need not be copied."""
+    """Inputs weight' + bias, unknown to autograd. A weight that is a transposed matrix is not copied."""
     if not _suits_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
     return _multiply(_dense(inputs), _dense(weight), bias)
+
+
+def needs_gradient(*tensors: Tensor | None) -> bool:
+    """Whether autograd will ask for a gradient."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def _multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -70,22 +88,33 @@ def _multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return result
 
 
-def _packed(weight: Tensor, rows: int) -> Tensor:
-    """A parameter in the order in which oneDNN reads it, kept until it changes: for few rows that is most of the work.
+@dataclass(frozen=True)
+class _Ordered:
+    """A weight in the order in which oneDNN reads it, and by what it is known that the weight is still the same."""
 
-    Args:
-        weight: what to order; anything but a parameter that is not trained comes back as it is. Fused optimizers change
-            parameters unnoticed.
-        rows: about how many will be multiplied.
+    matrix: Tensor
+    storage: UntypedStorage
+    version: int
+
+
+_ordered: MutableMapping[Tensor, _Ordered] = WeakTensorKeyDictionary()
+# Fused optimizers change parameters unnoticed.
+register_optimizer_step_post_hook(lambda *_: _ordered.clear())
+
+
+def _in_order(weight: Tensor) -> Tensor:
+    """A parameter that is not trained, put in order once and kept until it changes; any other weight as it is.
+
+    With few rows, most of the work is otherwise to put the weight in order.
     """
     if not isinstance(weight, nn.Parameter) or weight.requires_grad or weight.is_inference():
         return _dense(weight)
-    state = weight._version, weight.data_ptr()
-    package = _packages.get(weight)
-    if package is None or package[0] != state:
-        package = state, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
-        _packages[weight] = package
-    return package[1]
+    known = _ordered.get(weight)
+    if known is None or known.version != weight._version or known.storage is not weight.untyped_storage():
+        matrix = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS)
+        known = _Ordered(matrix, weight.untyped_storage(), weight._version)
+        _ordered[weight] = known
+    return known.matrix
 
 
 def _dense(matrix: Tensor) -> Tensor:
@@ -102,19 +131,22 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        rows = inputs.flatten(0, -2)
+        rows = inputs.reshape(-1, inputs.shape[-1])
         ctx.save_for_backward(rows, weight)
         ctx.shape = inputs.shape
-        return product(rows, weight, bias).reshape(*inputs.shape[:-1], -1)
+        return product(rows, weight, bias).reshape(*inputs.shape[:-1], len(weight))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         rows, weight = ctx.saved_tensors
-        grad = grad.flatten(0, -2)
+        grad = grad.reshape(len(rows), -1)
         needs_inputs, needs_weight, needs_bias = ctx.needs_input_grad
         return (
             product(grad, weight.t()).reshape(ctx.shape) if needs_inputs else None,
             product(grad.t(), rows.t()) if needs_weight else None,
             grad.sum(0) if needs_bias else None,
         )
+
+
+_ONEDNN = _has_onednn()

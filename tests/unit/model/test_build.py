@@ -162,6 +162,7 @@ def test_xavier_initial_values(attention: str, tied: bool) -> None:
         encoder=EncoderOptions(layers=2),
         attention=ATTENTIONS[attention],
         tie_output=tied,
+        init="xavier",
     )
     model = build_model(options, 300, 300)
     for name, parameter in model.named_parameters():

@@ -25,7 +25,17 @@ from nmt.model.decoder import (
 )
 from nmt.model.encoder import EncoderOutput
 from nmt.training.loss import sequence_loss
-from tests.helpers import ATTENTIONS, Array, fill, numpy_lstm_cell, numpy_of, numpy_softmax, tiny_model, waves
+from tests.helpers import (
+    ATTENTIONS,
+    Array,
+    fill,
+    numpy_lstm_cell,
+    numpy_of,
+    numpy_softmax,
+    step_log_probs,
+    tiny_model,
+    waves,
+)
 
 EMBEDDING, HIDDEN, MEMORY, SRC, TGT = 4, 3, 5, 4, 3
 LENGTHS = [4, 2]
@@ -235,10 +245,10 @@ def test_the_unrolled_pass_is_the_step_of_the_search(attention: str, layers: int
     ]
     for position, (sentences, chosen) in enumerate(plans):
         tokens = torch.tensor([[2, *target][position] for _, target in rows])
-        step = model.step(tokens, state)
+        log_probs, state = step_log_probs(model, tokens, state)
         for row, (sentence, target) in enumerate(rows):
-            torch.testing.assert_close(step.log_probs[row], expected(sentence, target)[position], rtol=0, atol=1e-12)
-        state = step.state.select(torch.tensor(sentences), torch.tensor(chosen))
+            torch.testing.assert_close(log_probs[row], expected(sentence, target)[position], rtol=0, atol=1e-12)
+        state = state.select(torch.tensor(sentences), torch.tensor(chosen))
         rows = [rows[row] for row in chosen]
         # From here on the hypotheses of a sentence differ.
         rows = [(sentence, _turned(target, position + 1, row)) for row, (sentence, target) in enumerate(rows)]

@@ -1,6 +1,7 @@
 """The fast way is equal to the readable one: outputs and every gradient, for all that it claims."""
 
 import gc
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -24,12 +25,16 @@ from nmt.model.decoder import (
     unroll,
 )
 from nmt.model.encoder import Encoder
+from nmt.model.fast import cross_entropy
 from nmt.model.fast import decoder as fast
 from nmt.model.fast.cross_entropy import linear_cross_entropy
 from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast, linear, product, readable_steps
+from nmt.model.fast.tanh import tanh, tanh_into
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions, TrainingOptions
+from nmt.search.types import Choice
+from nmt.tokenizer import EOS
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
 from nmt.training.optim import make_optimizer
 from tests.helpers import ATTENTIONS
@@ -74,12 +79,36 @@ def leaf(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(3,), (2, 5), (0,), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 5), (0,), (1, 1, 1)])
 def test_a_linear_layer(dtype: torch.dtype, shape: tuple[int, ...], bias: bool) -> None:
     leaves = [leaf(*shape, 7), leaf(4, 7)] + ([leaf(4)] if bias else [])
     results = [function(*leaves) for function in (linear, nn.functional.linear)]
     close([results[0]], [results[1]], dtype)
     close(gradients(results[:1], leaves), gradients(results[1:], leaves), dtype)
+
+
+@pytest.mark.parametrize("learning", [(True, False, False), (False, True, False), (False, False, True)])
+def test_each_part_of_a_linear_layer_may_learn_by_itself(learning: tuple[bool, ...]) -> None:
+    parts = [
+        part.requires_grad_(learns) for part, learns in zip((leaf(3, 7), leaf(4, 7), leaf(4)), learning, strict=True)
+    ]
+    (chosen,) = (part for part in parts if part.requires_grad)
+    found, expected = linear(*parts), nn.functional.linear(*parts)
+    close(gradients([found], [chosen]), gradients([expected], [chosen]), torch.float32)
+
+
+def test_the_hyperbolic_tangent(dtype: torch.dtype) -> None:
+    values = torch.tensor([0.0, -0.0, 1e-6, -0.3, 0.7, 5.0, -40.0, 1e30, math.inf, -math.inf, math.nan])
+    torch.testing.assert_close(
+        tanh(values), values.tanh(), rtol=0, atol=1e-15 if dtype == torch.float64 else 3e-7, equal_nan=True
+    )
+    into = values.clone()
+    assert tanh_into(into, into) is into
+    torch.testing.assert_close(into, tanh(values), rtol=0, atol=0, equal_nan=True)
+    values = leaf(5)
+    assert torch.equal(tanh(values), values.tanh())
+    (gradient,) = torch.autograd.grad(tanh(values).sum(), [values])
+    torch.testing.assert_close(gradient, 1 - values.detach().tanh() ** 2)
 
 
 def test_parts_of_matrices_multiply_like_copies() -> None:
@@ -124,6 +153,51 @@ def test_a_layer_without_gradient_knows_its_weights_when_they_change(optimizer: 
         torch.testing.assert_close(linear(inputs, layer.weight, layer.bias), layer(inputs), rtol=1e-5, atol=1e-5)
 
 
+def test_the_first_use_of_a_weight_does_not_change_later_results() -> None:
+    """A weight is put in order once, whatever number of rows comes first."""
+    weight, rows = torch.randn(500, 300), torch.randn(64, 300)
+    with torch.no_grad():
+        results = []
+        for first in (1, 64):
+            parameter = nn.Parameter(weight.clone(), requires_grad=False)
+            linear(rows[:first], parameter)
+            results.append(linear(rows[:5], parameter))
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("attention", ["none", "additive", "dot", "general"])
+def test_a_model_that_was_used_and_then_trained_is_used_as_trained(attention: str) -> None:
+    """Fused optimizers change weights behind torch's back."""
+    model = network(attention).eval().requires_grad_(False)
+    batch = some_batch()
+
+    def predict() -> Tensor:
+        with torch.inference_mode():
+            state = model.start(batch.src_ids, batch.src_lengths)
+            return model.step(torch.tensor([4, 5, 6]), state, Choice(13, EOS)).log_probs
+
+    predict()
+    model.requires_grad_()
+    steps = make_optimizer(TrainingOptions(optimizer="adam", learning_rate=0.1), model.parameters())
+    for _ in range(3):
+        sequence_loss(model, batch).objective.backward()  # type: ignore[no-untyped-call]
+        steps.step()
+    model.requires_grad_(False)
+    found = predict()
+    with readable_steps():
+        torch.testing.assert_close(found, predict(), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_that_are_replaced_again_and_again() -> None:
+    """The memory of a weight that is gone may be given to the next."""
+    layer = nn.Linear(40, 30).requires_grad_(False)
+    inputs = torch.randn(3, 40)
+    for _ in range(20):
+        layer.weight.data = torch.randn(30, 40)
+        layer.weight.data = torch.randn(30, 40)
+        torch.testing.assert_close(linear(inputs, layer.weight, layer.bias), layer(inputs), rtol=1e-5, atol=1e-4)
+
+
 def test_only_one_precision_on_a_cpu_goes_fast() -> None:
     tensor = torch.zeros(1)
     assert goes_fast(tensor)
@@ -136,6 +210,18 @@ def test_only_one_precision_on_a_cpu_goes_fast() -> None:
         assert not goes_fast(tensor)
     assert goes_fast(tensor)
     assert not goes_fast(torch.zeros(1, device="meta"))
+    assert not goes_fast(torch.zeros(1, dtype=torch.bfloat16))
+    assert not goes_fast(torch.zeros(1, dtype=torch.float16))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_a_network_in_half_precision_takes_its_readable_steps(attention: str) -> None:
+    model, batch = network(attention).bfloat16(), some_batch()
+    loss = sequence_loss(model, batch)
+    with readable_steps():
+        expected = sequence_loss(model, batch)
+    assert loss.nll.dtype == torch.float32
+    assert torch.equal(loss.nll, expected.nll)
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])
@@ -188,10 +274,13 @@ def test_the_encoders_padding_is_exactly_nothing() -> None:
     embedded = torch.randn(BATCH, SRC, EMBEDDING)
     before = encoder(embedded, LENGTHS)
     padding = ~length_mask(LENGTHS, SRC)
-    embedded[padding] = 1000.0
-    after = encoder(embedded, LENGTHS)
+    embedded[padding] = 1e30
+    after = encoder(embedded.requires_grad_(), LENGTHS)
     assert (after.memory[padding] == 0).all()
-    close([after.memory, after.hidden, after.cell], [before.memory, before.hidden, before.cell], torch.float32)
+    for name in ("memory", "hidden", "cell"):
+        assert torch.equal(getattr(after, name), getattr(before, name))
+    (gradient,) = torch.autograd.grad(after.memory.sum() + after.cell.sum(), [embedded])
+    assert (gradient[padding] == 0).all()
 
 
 # -- decoder -----------------------------------------------------------------------------------------------------------
@@ -235,11 +324,13 @@ def test_the_decoders(dtype: torch.dtype, name: str, layers: int, dropout: float
     assert isinstance(decoder, nn.Module)
     memory, embedded = leaf(BATCH, SRC, width), leaf(BATCH, TGT, EMBEDDING)
     hidden, cell = leaf(layers, BATCH, HIDDEN), leaf(layers, BATCH, HIDDEN)
-    leaves = [memory, embedded, hidden, cell, *decoder.parameters()]
+    feed = leaf(*decoder.start(hidden, cell).feed.shape)
+    leaves = [memory, embedded, hidden, cell, *([feed] if feed.numel() else []), *decoder.parameters()]
     results = []
-    for way in (fast.unroll, unroll):
-        source = Source(memory, decoder.keys(memory), length_mask(LENGTHS, SRC))
-        outputs, weights = way(decoder, embedded, decoder.start(hidden, cell), source)
+    for way, unrolled in ((nullcontext, fast.unroll), (readable_steps, unroll)):
+        with way():
+            source = Source(memory, decoder.keys(memory), length_mask(LENGTHS, SRC))
+            outputs, weights = unrolled(decoder, embedded, DecoderState(hidden, cell, feed), source)
         results.append([outputs] if weights is None else [outputs, weights])
     close(results[0], results[1], dtype)
     close(gradients(results[0], leaves), gradients(results[1], leaves), dtype)
@@ -254,6 +345,62 @@ def test_dropout_between_layers_is_drawn_for_each_step_and_row() -> None:
         source = Source(torch.randn(BATCH, SRC, width), torch.randn(BATCH, SRC, width), length_mask(LENGTHS, SRC))
         outputs, _ = fast.unroll(one, embedded, one.start(zeros, zeros), source)
         assert not torch.equal(outputs[0], outputs[1])
+
+
+@pytest.mark.parametrize("name", ["general-fed", "concat", "bahdanau", "plain"])
+def test_dropout_between_layers_has_its_gradient(name: str) -> None:
+    """Against differences, with the same draws each time."""
+    make, width = DECODERS[name]
+    decoder = make(3, 0.5)
+    assert isinstance(decoder, nn.Module)
+    decoder.double()
+    sizes = ((2, 3, width), (2, 4, EMBEDDING), (3, 2, HIDDEN), (3, 2, HIDDEN))
+    leaves = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in sizes]
+
+    def outputs(memory: Tensor, embedded: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+        torch.manual_seed(4)
+        source = Source(memory, decoder.keys(memory), length_mask(torch.tensor([3, 2]), 3))
+        return fast.unroll(decoder, embedded, decoder.start(hidden, cell), source)[0]
+
+    assert torch.autograd.gradcheck(outputs, leaves)
+
+
+@pytest.mark.parametrize("name", ["general-fed", "concat", "bahdanau"])
+def test_what_changes_before_backward_is_an_error_and_no_wrong_gradient(name: str) -> None:
+    make, width = DECODERS[name]
+    decoder = make(1, 0.0)
+    assert isinstance(decoder, nn.Module)
+    for change in ("weights", "outputs"):
+        memory, zeros = leaf(BATCH, SRC, width), torch.zeros(1, BATCH, HIDDEN)
+        source = Source(memory, decoder.keys(memory), length_mask(LENGTHS, SRC))
+        outputs, weights = fast.unroll(decoder, leaf(BATCH, TGT, EMBEDDING), decoder.start(zeros, zeros), source)
+        assert weights is not None
+        changed = weights if change == "weights" else source.memory
+        with torch.no_grad():
+            changed.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            outputs.sum().backward()  # type: ignore[no-untyped-call]
+
+
+class Scaled(DotScore):
+    """A score of which the fast way does not know."""
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        return super().forward(query, keys) * 3.0
+
+
+def test_a_score_that_is_not_claimed_takes_its_readable_step() -> None:
+    decoder = luong(lambda _: Scaled(), True, HIDDEN)(1, 0.0)
+    memory, embedded, zeros = (
+        torch.randn(BATCH, SRC, HIDDEN),
+        torch.randn(BATCH, TGT, EMBEDDING),
+        torch.zeros(1, BATCH, HIDDEN),
+    )
+    source = Source(memory, memory, length_mask(LENGTHS, SRC))
+    with pytest.warns(UserWarning, match="Scaled has no fast way"):
+        outputs, _ = fast.unroll(decoder, embedded, decoder.start(zeros, zeros), source)
+    expected, _ = unroll(decoder, embedded, decoder.start(zeros, zeros), source)
+    torch.testing.assert_close(outputs, expected)
 
 
 def test_a_decoder_that_is_not_claimed_takes_its_readable_step() -> None:
@@ -282,7 +429,8 @@ def test_a_decoder_that_is_not_claimed_takes_its_readable_step() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("tokens", [1, 50])
 def test_cross_entropy(dtype: torch.dtype, tokens: int, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nmt.model.fast.cross_entropy._LOGITS_AT_ONCE", 11 * 13)  # so that there are several parts
+    monkeypatch.setattr(cross_entropy, "_LOGITS_AT_ONCE", 11 * 13)  # so that there are several parts
+    monkeypatch.setattr(cross_entropy, "_FEWEST_TOKENS", 1)
     leaves = leaf(tokens, 6), leaf(11, 6), leaf(11)
     targets = torch.arange(tokens) % 11
     found, nll = linear_cross_entropy(*leaves, targets, smoothing)
@@ -291,6 +439,22 @@ def test_cross_entropy(dtype: torch.dtype, tokens: int, smoothing: float, monkey
     close(gradients([found], leaves), gradients([expected.objective], leaves), dtype)
     with torch.no_grad():
         close(linear_cross_entropy(*leaves, targets, smoothing), [found.detach(), nll], dtype)
+
+
+def test_cross_entropy_without_gradient_multiplies_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(*given: Tensor) -> Tensor:
+        calls.append(1)
+        return product(*given)
+
+    monkeypatch.setattr(cross_entropy, "product", counted)
+    leaves, targets = (leaf(5, 6), leaf(11, 6), leaf(11)), torch.arange(5)
+    with torch.no_grad():
+        linear_cross_entropy(*leaves, targets, 0.1)
+    assert len(calls) == 1
+    linear_cross_entropy(*leaves, targets, 0.1)
+    assert len(calls) == 1 + 3
 
 
 # -- all together ------------------------------------------------------------------------------------------------------
@@ -327,9 +491,13 @@ def test_the_loss_of_a_network(dtype: torch.dtype, attention: str, options: dict
     close(results[0], results[1], dtype)
 
 
-def test_nothing_is_kept_after_a_step() -> None:
+@pytest.mark.parametrize(
+    ("attention", "options"),
+    [("general", {}), ("additive", {}), ("concat", {"input_feeding": False}), ("none", {})],
+)
+def test_nothing_is_kept_after_a_step(attention: str, options: dict[str, Any]) -> None:
     """What a graph holds is freed with it, without waiting for the garbage collector."""
-    model = network("general")
+    model = network(attention, **options)
     sequence_loss(model, some_batch()).objective.backward()  # type: ignore[no-untyped-call]
     gc.collect()
     gc.disable()

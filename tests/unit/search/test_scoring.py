@@ -1,12 +1,13 @@
 """Length penalty, the bounds of the length, and which tokens may come next."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from nmt.search.scoring import allowed_log_probs, length_penalty
-from nmt.search.types import SearchSettings
+from nmt.search.scoring import best_continuations, length_penalty
+from nmt.search.types import Choice, SearchSettings
 from tests.helpers import waves
 
 BOS, EOS, VOCAB = 0, 1, 5
@@ -37,14 +38,16 @@ def test_the_minimum_is_never_above_the_maximum() -> None:
 
 def allowed(length: int, src_lengths: list[int], settings: SearchSettings) -> list[list[list[int]]]:
     """For each sentence and hypothesis, the tokens that may follow."""
-    log_probs = waves(len(src_lengths), 2, VOCAB).float() - 2.0
-    before = log_probs.clone()
-    found = allowed_log_probs(log_probs, length, torch.tensor(src_lengths), settings)
-    assert torch.equal(log_probs, before)
-    finite = found.isfinite()
-    assert torch.equal(found[finite], log_probs[finite])
-    assert (found[~finite] == -torch.inf).all()
-    return [[hypothesis.nonzero()[:, 0].tolist() for hypothesis in sentence] for sentence in finite]
+    logits = waves(2 * len(src_lengths), VOCAB).float()
+    expected = logits.log_softmax(dim=1)
+    choice = replace(settings.choice(length, torch.tensor(src_lengths), width=2), best=VOCAB)
+    log_probs, tokens = best_continuations(logits, choice)
+    assert (log_probs[:, :-1] >= log_probs[:, 1:]).all()
+    finite = log_probs.isfinite()
+    torch.testing.assert_close(log_probs[finite], expected.gather(1, tokens)[finite])
+    assert (log_probs[~finite] == -torch.inf).all()
+    found = [sorted(row[mask].tolist()) for row, mask in zip(tokens, finite, strict=True)]
+    return [found[row : row + 2] for row in range(0, len(found), 2)]
 
 
 def test_each_sentence_has_its_own_bounds() -> None:
@@ -64,3 +67,38 @@ def test_without_a_minimum_a_translation_may_be_empty() -> None:
 
 def test_nothing_is_banned_by_default() -> None:
     assert allowed(0, [3], SearchSettings(BOS, EOS)) == [[[0, 1, 2, 3, 4]] * 2]
+
+
+@pytest.mark.parametrize("words", [5, 64, 700, 1000])
+@pytest.mark.parametrize("best", [1, 2, 5, 40])
+def test_the_best_of_many_words(words: int, best: int) -> None:
+    """By sorting them all; the words beyond the last whole group are not forgotten."""
+    logits = waves(9, words, phase=0.3).float()
+    for row, word in enumerate([0, 1, 63, 64, words - 1, words // 2, words // 3, 127, 300]):
+        logits[row, word % words] += 3.0
+    expected = logits.double().log_softmax(dim=1)
+    expected[:, [2, 3]] = -torch.inf
+    log_probs, tokens = best_continuations(logits.clone(), Choice(best, EOS, banned=(2, 3)))
+    ordered = expected.sort(dim=1, descending=True).values[:, :best].float()
+    torch.testing.assert_close(log_probs, ordered)
+    torch.testing.assert_close(expected.gather(1, tokens).float(), ordered)
+
+
+def test_the_best_of_some_words() -> None:
+    """Columns of a shortlist stand for the words they are; the softmax is over them alone."""
+    words = torch.tensor([1, 4, 7, 9])
+    logits = torch.tensor([[0.0, 2.0, 1.0, 3.0], [4.0, 2.0, 1.0, 3.0]])
+    choice = Choice(3, EOS, banned=(0, 9), too_short=torch.tensor([False, True]))
+    log_probs, tokens = best_continuations(logits.clone(), choice, words)
+    assert tokens[0].tolist() == [4, 7, 1]
+    assert tokens[1, :2].tolist() == [4, 7]
+    normaliser = [math.log(sum(math.exp(value) for value in row)) for row in logits.tolist()]
+    assert log_probs[0].tolist() == pytest.approx([2 - normaliser[0], 1 - normaliser[0], 0 - normaliser[0]])
+    assert log_probs[1].tolist() == pytest.approx([2 - normaliser[1], 1 - normaliser[1], -math.inf])
+
+
+def test_logits_of_half_precision_are_normalised_in_float32() -> None:
+    logits = 4.0 * waves(3, 200).bfloat16()
+    log_probs, _ = best_continuations(logits.clone(), Choice(2, EOS))
+    assert log_probs.dtype == torch.float32
+    torch.testing.assert_close(log_probs, logits.double().log_softmax(dim=1).topk(2).values.float())

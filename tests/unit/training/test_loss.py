@@ -9,7 +9,7 @@ from torch import nn
 from nmt.data.batch import Batch, make_batch
 from nmt.tokenizer import PAD
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
-from tests.helpers import tiny_model, waves
+from tests.helpers import step_log_probs, tiny_model, waves
 
 TARGETS = torch.tensor([3, 0, 4, 4])
 LOGITS = 3.0 * waves(4, 5)
@@ -74,9 +74,8 @@ def test_every_token_is_predicted_from_those_before_it() -> None:
     batch = make_batch([[4, 5]], [[8, 6]])
     state, expected = model.start(batch.src_ids, batch.src_lengths), 0.0
     for previous, following in [(2, 8), (8, 6), (6, 3)]:
-        step = model.step(torch.tensor([previous]), state)
-        expected -= step.log_probs[0, following].item()
-        state = step.state
+        log_probs, state = step_log_probs(model, torch.tensor([previous]), state)
+        expected -= log_probs[0, following].item()
     assert sequence_loss(model, batch).nll.item() == pytest.approx(expected, rel=1e-12)
 
 

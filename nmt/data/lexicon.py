@@ -1,0 +1,117 @@
+"""Which target words translate a source word: IBM Model 1 (Brown et al. 1993), learned from sentence pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.tokenizer import EOS, UNK
+
+_ITERATIONS = 5  # of expectation and maximisation
+_MOST_LINKS = 30_000_000  # between the words of all pairs, so that memory stays bounded; about 130,000 sentences
+_NOTHING = 0  # stands for the empty source word, from which every target word may come
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Candidates for translations.
+
+    Attributes:
+        by_word: the most probable translations of each source word, best first; -1 where there are fewer.
+        always: the most frequent target words, the unknown word and the end.
+    """
+
+    by_word: npt.NDArray[np.int32]
+    always: npt.NDArray[np.int32]
+
+    def recall(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> float:
+        """Share of the words of given translations that are among the candidates of their sentences."""
+        found = total = 0
+        for source, target in zip(sources, targets, strict=True):
+            candidates = np.append(self.by_word[list(source)].ravel(), self.always)
+            found += int(np.isin(list(target), candidates).sum())
+            total += len(target)
+        return found / max(total, 1)
+
+
+def learn_lexicon(
+    sources: Sequence[Sequence[int]],
+    targets: Sequence[Sequence[int]],
+    src_vocab: int,
+    tgt_vocab: int,
+    candidates: int,
+    frequent: int,
+    joint: bool,
+) -> Lexicon:
+    """Learns from sentence pairs; of very many, from as many as memory allows, evenly spread.
+
+    Args:
+        sources: ids of each sentence, without begin and end.
+        targets: of its translation.
+        src_vocab: number of source words.
+        tgt_vocab: number of target words.
+        candidates: how many translations of each source word.
+        frequent: how many of the most frequent target words may always come.
+        joint: whether both sides have the same words; then each is a candidate of itself: names, numbers.
+    """
+    pairs = _spread([(np.array(s), np.array(t)) for s, t in zip(sources, targets, strict=True) if s and t])
+    links, keys, sizes = _links(pairs, tgt_vocab)
+    of_source, of_target = keys // tgt_vocab, keys % tgt_vocab
+    starts = np.cumsum(sizes) - sizes
+    probabilities = np.ones(len(keys))
+    for _ in range(_ITERATIONS):
+        weights = probabilities[links]
+        weights /= np.repeat(np.add.reduceat(weights, starts), sizes)
+        counts = np.bincount(links, weights, minlength=len(keys))
+        probabilities = counts / np.bincount(of_source, counts, minlength=src_vocab)[of_source]
+    by_word = _best(of_source, of_target, probabilities, src_vocab, candidates)
+    by_word[_NOTHING] = -1
+    if joint:
+        by_word = np.concatenate([by_word, np.arange(src_vocab, dtype=np.int32)[:, None]], axis=1)
+    counts = np.bincount(np.concatenate([target for _, target in pairs]), minlength=tgt_vocab)
+    common = np.argsort(-counts, kind="stable")[:frequent]
+    always = np.unique(np.concatenate([common[counts[common] > 0], [UNK, EOS]])).astype(np.int32)
+    return Lexicon(by_word, always)
+
+
+Pairs = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+
+
+def _spread(pairs: Pairs) -> Pairs:
+    """Every n-th pair, if they are too many."""
+    total = sum((len(source) + 1) * len(target) for source, target in pairs)
+    return pairs[:: max(-(-total // _MOST_LINKS), 1)]
+
+
+def _links(pairs: Pairs, tgt_vocab: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """All pairs of words in a sentence pair, those of each target word one after another.
+
+    Returns:
+        For each link its place in the second array; source * tgt_vocab + target of all different pairs; and the number
+        of links of each target word.
+    """
+    found, sizes = [], []
+    for source, target in pairs:
+        words = np.append(source, _NOTHING)
+        found.append((words[None, :] * tgt_vocab + target[:, None]).ravel())
+        sizes.append(np.full(len(target), len(words)))
+    keys, links = np.unique(np.concatenate(found), return_inverse=True)
+    return links, keys, np.concatenate(sizes)
+
+
+def _best(
+    of_source: npt.NDArray[np.int64],
+    of_target: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.float64],
+    src_vocab: int,
+    candidates: int,
+) -> npt.NDArray[np.int32]:
+    """The most probable targets of each source, in descending order."""
+    order = np.lexsort((-probabilities, of_source))
+    sources = of_source[order]
+    ranks = np.arange(len(order)) - np.searchsorted(sources, sources)
+    kept = ranks < candidates
+    best = np.full((src_vocab, candidates), -1, dtype=np.int32)
+    best[sources[kept], ranks[kept]] = of_target[order[kept]]
+    return best

@@ -1,0 +1,119 @@
+"""Makes a trained model small and fast for translating on a CPU: weights of 8 bits, and a lexical shortlist."""
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nmt.bundle import Bundle, save_bundle
+from nmt.data.corpus import load_split, load_texts
+from nmt.data.lexicon import Lexicon, learn_lexicon
+from nmt.errors import UserError
+from nmt.evaluation import Evaluation, evaluate_translator
+from nmt.model.int8 import observed_limits, quantise
+from nmt.model.shortlist import Shortlist
+from nmt.recipe import DataOptions
+from nmt.text import write_text
+from nmt.tokenizer import TokenizerPair
+from nmt.translator import Translator
+
+_FREQUENT = 100  # target pieces that may always come
+_MOST_PAIRS = 200_000  # that a shortlist is learned from
+_SAMPLE = 256  # validation lines that are translated to see how large the inputs of each layer become
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model and the one it was made of, on the same set.
+
+    Attributes:
+        bundle: what was exported.
+        before: the model that it was made of.
+        after: the exported one.
+        shortlist: what it holds, and the share of the reference's pieces that its candidates hold; None without one.
+    """
+
+    bundle: Bundle
+    before: Evaluation
+    after: Evaluation
+    shortlist: dict[str, Any] | None
+
+    def table(self) -> str:
+        """The scores of both, and the shortlist."""
+        rows = [self.before.table("before"), "", self.after.table("after")]
+        if self.shortlist:
+            recall = 100 * self.shortlist["recall"]
+            rows += ["", f"{recall:.1f} % of the pieces of the references are in their sentence's shortlist"]
+        return "\n".join(rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a result file."""
+        return {"before": self.before.as_dict(), "after": self.after.as_dict(), "shortlist": self.shortlist}
+
+
+def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Exported:
+    """Makes a model small and fast, and evaluates it beside the one it was made of.
+
+    Args:
+        bundle: the model; it stays as it is.
+        data: where its text lies. The shortlist is learned from the training split, the range of the numbers in 8 bits
+            from the validation split, and both models are evaluated on the test split, or on the validation split where
+            there is none.
+        int8: whether weights get 8 bits.
+        candidates: translations of each source piece in the shortlist; 0 for none.
+
+    Raises:
+        UserError: if nothing is asked for, the model was exported before, or the text is not there.
+    """
+    if not int8 and not candidates:
+        raise UserError("nothing to export: float32 weights without a shortlist are the model as it is")
+    if bundle.is_exported:
+        raise UserError("this model was exported before; give the run that it was made of")
+    sources, references = load_texts(data, data.test or data.validation)
+    model = deepcopy(bundle.model)
+    shortlist = None
+    if int8:
+        sample, _ = load_texts(data, data.validation)
+        with observed_limits(model) as limits:
+            Translator.from_bundle(Bundle(model, bundle.recipe, bundle.tokenizers), "cpu").translate(sample[:_SAMPLE])
+        quantise(model, limits)
+    if candidates:
+        lexicon = _lexicon(data, bundle.tokenizers, candidates)
+        by_word, always = torch.from_numpy(lexicon.by_word), torch.from_numpy(lexicon.always)
+        model.output.shortlist = Shortlist(by_word, always, len(bundle.tokenizers.target))
+        recall = lexicon.recall(bundle.tokenizers.source.encode(sources), bundle.tokenizers.target.encode(references))
+        shortlist = {"candidates": candidates, "always": len(lexicon.always), "recall": recall}
+    exported = Bundle(model, bundle.recipe, bundle.tokenizers)
+    before, after = (
+        evaluate_translator(Translator.from_bundle(each, "cpu"), sources, references, bundle.recipe.evaluation)
+        for each in (bundle, exported)
+    )
+    return Exported(exported, before, after, shortlist)
+
+
+def save_export(exported: Exported, folder: Path) -> None:
+    """Writes the bundle, with `results.json` beside the weights."""
+    save_bundle(exported.bundle, folder)
+    write_text(folder / "results.json", json.dumps(exported.as_dict(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _lexicon(data: DataOptions, tokenizers: TokenizerPair, candidates: int) -> Lexicon:
+    training = load_split(data, data.train)
+    step = -(-len(training) // _MOST_PAIRS)
+    training = training.select(range(0, len(training), step))
+    sources, targets = (
+        tokenizer.encode([text or "" for text in training[side]])
+        for side, tokenizer in (("source", tokenizers.source), ("target", tokenizers.target))
+    )
+    return learn_lexicon(
+        sources,
+        targets,
+        len(tokenizers.source),
+        len(tokenizers.target),
+        candidates,
+        _FREQUENT,
+        joint=tokenizers.source is tokenizers.target,
+    )

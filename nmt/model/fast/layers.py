@@ -1,0 +1,46 @@
+"""Torch's layers, with oneDNN's products: the same parameters and the same numbers, up to rounding."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nmt.model.fast.products import goes_fast, linear
+from nmt.model.fast.tanh import tanh
+
+
+class Linear(nn.Linear):
+    """`torch.nn.Linear` by `nmt.model.fast.products.linear`."""
+
+    def forward(self, inputs: Float[Tensor, "*any in"]) -> Float[Tensor, "*any out"]:
+        """Inputs weight' + bias."""
+        return linear(inputs, self.weight, self.bias)
+
+
+class LSTMCell(nn.LSTMCell):
+    """`torch.nn.LSTMCell` by the same products."""
+
+    def forward(  # type: ignore[override]  # here the state is always given
+        self, inputs: Float[Tensor, "rows in"], state: tuple[Float[Tensor, "rows hid"], Float[Tensor, "rows hid"]]
+    ) -> tuple[Float[Tensor, "rows hid"], Float[Tensor, "rows hid"]]:
+        """The hidden and cell states after a step from those before it."""
+        if not goes_fast(inputs):
+            return super().forward(inputs, state)
+        hidden, cell = state
+        gates = linear(inputs, self.weight_ih, self.bias_ih) + linear(hidden, self.weight_hh, self.bias_hh)
+        return lstm_gates(gates, cell)
+
+
+def lstm_gates(
+    gates: Float[Tensor, "rows gates"], cell: Float[Tensor, "rows hid"]
+) -> tuple[Float[Tensor, "rows hid"], Float[Tensor, "rows hid"]]:
+    """The states after a step of an LSTM: Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000.
+
+    Args:
+        gates: before they are squashed; input gate, forget gate, candidate and output gate, each as wide as the state.
+        cell: the cell state before the step.
+
+    Returns:
+        The hidden and the cell state after it.
+    """
+    input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+    cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * tanh(candidate)
+    return output_gate.sigmoid() * tanh(cell), cell

@@ -1,0 +1,69 @@
+"""Lexical shortlists: the words that may come in a translation, chosen by the words of its source.
+
+Nearly all of the output layer is then left out: Mi et al. 2016 (Vocabulary Manipulation for Neural Machine
+Translation) and Jean et al. 2015, section 3.3.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nmt.model.attention import length_mask
+from nmt.model.fast.layers import Linear
+from nmt.model.int8 import Int8Linear
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The words that may come in the translations of a batch.
+
+    Attributes:
+        layer: the output layer's rows of these words.
+        words: those of any sentence, ascending; None for the whole vocabulary.
+        penalty: what is added to the logits: -inf for those of `words` that are not the sentence's own, else 0.
+    """
+
+    layer: Linear | Int8Linear
+    words: Int[Tensor, " words"] | None = None
+    penalty: Float[Tensor, "batch words"] | None = None
+
+    def select(self, sentences: Int[Tensor, " kept"]) -> "Candidates":
+        """For the given sentences only, in the given order."""
+        return self if self.penalty is None else replace(self, penalty=self.penalty[sentences])
+
+
+class Shortlist(nn.Module):
+    """Candidates for each source word, and some for all sentences."""
+
+    by_word: Tensor
+    always: Tensor
+
+    def __init__(self, by_word: Int[Tensor, "src_vocab n"], always: Int[Tensor, " always"], size: int) -> None:
+        """Takes the candidates as they are.
+
+        Args:
+            by_word: target words that often translate each source word; -1 where there are fewer.
+            always: target words that may always come: those that follow no source word, and the end.
+            size: of the target vocabulary.
+        """
+        super().__init__()
+        self.register_buffer("by_word", by_word)
+        self.register_buffer("always", always)
+        self.size = size
+
+    def forward(
+        self, src_ids: Int[Tensor, "batch src"], src_lengths: Int[Tensor, " batch"]
+    ) -> tuple[Int[Tensor, " words"], Float[Tensor, "batch words"]]:
+        """`words` and `penalty` of `Candidates` for a batch."""
+        batch, length = src_ids.shape
+        found = self.by_word[src_ids].long() + 1  # column 0 of `marks` stands for no word
+        found = found * length_mask(src_lengths, length)[:, :, None]
+        marks = torch.zeros(batch, self.size + 1, dtype=torch.bool, device=src_ids.device)
+        marks.scatter_(1, found.flatten(1), True)
+        marks = marks[:, 1:]
+        marks[:, self.always.long()] = True
+        words = marks.any(dim=0).nonzero()[:, 0]
+        penalty = torch.zeros(batch, len(words), device=src_ids.device)
+        return words, penalty.masked_fill_(~marks[:, words], -torch.inf)

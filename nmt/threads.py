@@ -1,0 +1,31 @@
+"""Several pieces of work at once on a CPU: one core for each is faster than all cores for one after the other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_on_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """The function of every item, in order; as many at once as torch has threads, each on one of them.
+
+    An exception comes out at its item's turn, and no further item is begun.
+    """
+    threads = torch.get_num_threads()
+    if min(threads, len(items)) < 2:
+        yield from map(function, items)
+        return
+    # Torch counts threads for each thread, and remembers the last number for those to come.
+    pool = ThreadPoolExecutor(threads, "nmt", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        futures = [pool.submit(copy_context().run, function, item) for item in items]
+        for future in futures:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)

@@ -1,0 +1,153 @@
+"""`nmt export` on a small trained model, through the real command, and what comes of it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from nmt import Translator, train
+from nmt.bundle import Bundle, load_bundle, save_bundle
+from nmt.data.numbers import number_corpus
+from nmt.errors import UserError
+from nmt.export import export
+from nmt.model.int8 import Int8Linear, Int8LSTMCell
+from nmt.model.shortlist import Shortlist
+from nmt.translator import search_settings
+from tests.training_runs import nmt_command, run_nmt, tiny_recipe
+
+TEXTS = [row["de"] for row in number_corpus("test")[:15]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export")
+    return train(
+        tiny_recipe(folder, trainer={"max_epochs": 12}, model={"init": "xavier", "hidden_size": 48}),
+        run=folder / "runs" / "tiny" / "one",
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path) -> Path:
+    folder = run.parents[2] / "small"
+    done = run_nmt("export", folder, "--shortlist", "8", cwd=run.parents[2])
+    assert done.returncode == 0, done.stderr
+    assert f"nmt translate --model {folder}" in done.stdout
+    assert "are in their sentence's shortlist" in done.stdout
+    return folder
+
+
+def test_the_bundle_holds_whole_numbers_and_a_shortlist(run: Path, exported: Path) -> None:
+    with safe_open(exported / "model.safetensors", framework="pt") as file:
+        assert file.metadata()["format"] == "2"
+    with safe_open(run / "model" / "model.safetensors", framework="pt") as file:
+        assert file.metadata()["format"] == "1"
+    weights = load_file(exported / "model.safetensors")
+    assert weights["decoder.cell.cells.0.gates.weight"].dtype == torch.int8
+    assert weights["output.words.weight"].dtype == torch.int8
+    assert weights["encoder.lstm.weight_ih_l0"].dtype == torch.float32
+    assert weights["output.shortlist.by_word"].shape == (120, 8 + 1)  # the word itself, for the vocabulary is joint
+    model = load_bundle(exported).model
+    assert isinstance(model.output.words, Int8Linear)
+    assert isinstance(model.decoder.cell.cells[0], Int8LSTMCell)  # type: ignore[attr-defined]
+    assert isinstance(model.output.shortlist, Shortlist)
+
+
+def test_the_results_have_both_models(run: Path, exported: Path) -> None:
+    results = json.loads((exported / "results.json").read_text(encoding="utf-8"))
+    trained = json.loads((run / "results.json").read_text(encoding="utf-8"))["test"]
+    assert results["before"] == trained
+    evaluated = json.loads(run_nmt("evaluate", "--json", "--model", exported, cwd=run).stdout)
+    assert results["after"] == evaluated
+    assert results["shortlist"]["candidates"] == 8
+    assert 0.5 < results["shortlist"]["recall"] <= 1
+    assert results["after"]["beam"]["bleu"] > results["before"]["beam"]["bleu"] - 5
+    assert results["after"]["perplexity"] == pytest.approx(trained["perplexity"], rel=0.05)
+
+
+def test_it_translates_like_any_other_bundle(run: Path, exported: Path) -> None:
+    source = "".join(text + "\n" for text in TEXTS)
+    path = run.parents[2] / "lines.txt"
+    path.write_text(source, encoding="utf-8")
+    with path.open() as stdin:
+        command = nmt_command("translate", "--model", exported, "--scores")
+        done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=True)
+    lines = [line.split("\t")[1] for line in done.stdout.splitlines()]
+    before, after = Translator.load(run), Translator.load(exported)
+    assert lines == after(TEXTS)
+    assert sum(one == other for one, other in zip(before(TEXTS), lines, strict=True)) >= 10
+
+
+def test_reading_what_was_written_gives_the_same_numbers(run: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(run)
+    made = export(bundle, bundle.recipe.data, int8=True, candidates=4)
+    save_bundle(made.bundle, tmp_path / "one")
+    read = load_bundle(tmp_path / "one")
+    states = made.bundle.model.state_dict(), read.model.state_dict()
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+    ours, theirs = (Translator.from_bundle(each).translate(TEXTS) for each in (made.bundle, read))
+    assert ours == theirs
+    assert not bundle.is_exported  # it stays as it is
+    assert bundle.model.output.shortlist is None
+
+
+@pytest.mark.parametrize(("int8", "candidates"), [(True, 0), (False, 8)])
+def test_each_part_can_be_had_by_itself(int8: bool, candidates: int, run: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(run)
+    made = export(bundle, bundle.recipe.data, int8, candidates)
+    save_bundle(made.bundle, tmp_path / "one")
+    model = load_bundle(tmp_path / "one").model
+    assert isinstance(model.output.words, Int8Linear) is int8
+    assert (model.output.shortlist is not None) is bool(candidates)
+    assert (made.shortlist is not None) is bool(candidates)
+    assert Translator.load(tmp_path / "one")(TEXTS) == Translator.from_bundle(made.bundle)(TEXTS)
+
+
+def test_no_word_comes_that_is_not_on_the_shortlist(exported: Path) -> None:
+    bundle = load_bundle(exported)
+    translator = Translator.from_bundle(bundle, beam_size=4)
+    shortlist = bundle.model.output.shortlist
+    assert shortlist is not None
+    always = set(shortlist.always.tolist())
+    sources = bundle.tokenizers.source.encode(TEXTS)
+    for source, found in zip(sources, translator.translate(TEXTS, n_best=4), strict=True):
+        candidates = always | {word for row in shortlist.by_word[[*source, 3]].tolist() for word in row}
+        for translation in found:
+            assert set(translation.ids) <= candidates
+    assert search_settings(translator.options).eos in always
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(run: Path, exported: Path, tmp_path: Path) -> None:
+    wrong = {
+        ("export", str(exported), "--model", str(run)): f"{exported}: is there already",
+        ("export", "new", "--model", str(exported)): "this model was exported before; give the run",
+        ("export", "new", "--model", str(run), "--weights", "float32", "--shortlist", "0"): "nothing to export",
+        ("export", "new", "--model", str(run), "--shortlist", "-1"): "-1 is not a whole number from 0 up",
+        ("export", "new", "--model", str(tmp_path)): "no model here",
+        ("export", "new", "--model", str(run), "--data", "nowhere"): "nowhere",
+    }
+    for arguments, message in wrong.items():
+        done = run_nmt(*arguments, cwd=tmp_path)
+        assert done.returncode == 2, arguments
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_exported_model_stays_on_the_cpu(exported: Path) -> None:
+    with pytest.raises(UserError, match="--device cuda: an exported model runs on the cpu"):
+        Translator.load(exported, "cuda")
+
+
+def test_damaged_parts_are_one_clear_line(exported: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(exported)
+    assert isinstance(bundle.model.output.words, Int8Linear)
+    bundle.model.output.words.scale[3] = torch.nan
+    save_bundle(Bundle(bundle.model, bundle.recipe, bundle.tokenizers), tmp_path / "one")
+    with pytest.raises(UserError, match=r"output\.words\.scale hold values that are no numbers"):
+        load_bundle(tmp_path / "one")

@@ -1,0 +1,69 @@
+"""Shortlists against sets."""
+
+import torch
+
+from nmt.data.batch import source_tensors
+from nmt.model.fast.layers import Linear
+from nmt.model.shortlist import Candidates, Shortlist
+from nmt.search.types import Choice
+from tests.helpers import practised_model
+
+BY_WORD = torch.tensor([[-1, -1], [5, 6], [-1, -1], [-1, -1], [4, 7], [8, -1], [-1, -1]], dtype=torch.int32)
+ALWAYS = torch.tensor([3, 1], dtype=torch.int32)
+SOURCES = [[4, 1, 5], [5], [6, 6]]
+
+
+def chosen(sources: list[list[int]], columns: int = 0) -> list[set[int]]:
+    """The words of each sentence."""
+    src_ids, src_lengths = source_tensors(sources)
+    src_ids = torch.nn.functional.pad(src_ids, (0, columns), value=4)
+    words, penalty = Shortlist(BY_WORD, ALWAYS, 10)(src_ids, src_lengths)
+    assert words.tolist() == sorted(set(words.tolist()))
+    assert ((penalty == 0) | (penalty == -torch.inf)).all()
+    return [set(words[row == 0].tolist()) for row in penalty]
+
+
+def test_each_sentence_has_the_candidates_of_its_own_words() -> None:
+    expected = [{1, 3, 4, 5, 6, 7, 8}, {1, 3, 8}, {1, 3}]
+    assert chosen(SOURCES) == expected
+    assert [chosen([source])[0] for source in SOURCES] == expected
+
+
+def test_padding_adds_no_candidates() -> None:
+    assert chosen(SOURCES, columns=2) == chosen(SOURCES)
+
+
+def test_sentences_are_selected() -> None:
+    model = practised_model("general")
+    penalty = torch.arange(6.0).reshape(3, 2)
+    candidates = Candidates(model.output.words, torch.tensor([1, 3]), penalty)
+    assert torch.equal(candidates.select(torch.tensor([0, 2])).penalty, penalty[[0, 2]])  # type: ignore[arg-type]
+    everything = Candidates(model.output.words)
+    assert everything.select(torch.tensor([0, 2])) is everything
+
+
+def test_the_best_are_chosen_among_the_candidates_only() -> None:
+    """Several hypotheses a sentence, against the whole output layer and a mask."""
+    output = practised_model("general").output
+    vectors = torch.sin(torch.arange(4 * 8.0)).reshape(4, 8)
+    words, own = torch.tensor([1, 3, 4, 8]), torch.tensor([[1, 0, 1, 1], [1, 1, 0, 1]], dtype=torch.bool)
+    layer = Linear(8, 4)
+    layer.weight, layer.bias = (
+        torch.nn.Parameter(output.words.weight[words]),
+        torch.nn.Parameter(output.words.bias[words]),
+    )
+    penalty = torch.zeros(2, 4).masked_fill(~own, -torch.inf)
+    with torch.no_grad():
+        log_probs, tokens = output.best(vectors, Candidates(layer, words, penalty), Choice(3, 3, banned=(1,)))
+        logits = output(vectors)
+    for row in range(4):
+        allowed = words[own[row // 2]].tolist()
+        expected = {word: logits[row, word].item() for word in allowed}
+        normaliser = torch.logsumexp(torch.tensor(list(expected.values())), 0).item()
+        ranked = sorted((word for word in allowed if word != 1), key=lambda word: -expected[word])[:3]
+        found = [
+            token for token, value in zip(tokens[row].tolist(), log_probs[row].tolist(), strict=True) if value > -1e9
+        ]
+        assert found == ranked
+        for token, value in zip(ranked, log_probs[row].tolist(), strict=False):
+            assert abs(value - (expected[token] - normaliser)) < 1e-5

@@ -1,0 +1,63 @@
+"""Work on several cores."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from nmt.model.fast.products import goes_fast, readable_steps
+from nmt.threads import map_on_cores
+
+
+@pytest.fixture
+def three_threads() -> object:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield None
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_results_come_in_order_and_every_item_has_one_thread() -> None:
+    def work(item: int) -> tuple[int, int, str]:
+        time.sleep(0.02 * (5 - item))
+        return item, torch.get_num_threads(), threading.current_thread().name
+
+    found = list(map_on_cores(work, range(5)))
+    assert [(item, threads) for item, threads, _ in found] == [(item, 1) for item in range(5)]
+    assert len({name for *_, name in found}) == 3
+    assert torch.get_num_threads() == 3
+    new: list[int] = []
+    thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert new == [3]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_one_item_has_all_threads() -> None:
+    assert list(map_on_cores(lambda _: torch.get_num_threads(), [0])) == [3]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_an_exception_comes_out_and_nothing_more_is_begun() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.05)
+        if item == 1:
+            raise ValueError("item 1")
+        return item
+
+    with pytest.raises(ValueError, match="item 1"):
+        list(map_on_cores(work, range(100)))
+    assert len(begun) < 20
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_what_holds_around_the_work_holds_in_it() -> None:
+    with readable_steps():
+        assert list(map_on_cores(lambda _: goes_fast(torch.zeros(1)), range(4))) == [False] * 4
