@@ -23,6 +23,7 @@ format:
 
 docs:
 	python docs/generate.py
+	python -m benchmarks.document
 
 # make bench DATA=path/to/multi30k MODEL=runs/work/TIME; see benchmarks/README.md
 bench:

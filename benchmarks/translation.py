@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+import torch
+
 from benchmarks.machine import Probe, describe_machine, probe
 from benchmarks.operations import costs
 from benchmarks.process import own_peak_mib
 from nmt.bundle import load_bundle
 from nmt.data.corpus import load_texts
 from nmt.metrics import bleu
+from nmt.model.build import build_model
 from nmt.recipe_file import load_recipe
 from nmt.translator import Translation, Translator
 
@@ -69,10 +72,14 @@ def measure(
         found.append(Round(seconds=seconds, lines=len(sources), tokens=sum(tgt_lengths), operations=operations))
         probes.append(probe(translator.device))
     recipe = bundle.recipe
+    with torch.device("meta"):  # an exported model keeps its weights otherwise
+        trained = build_model(recipe.model, len(bundle.tokenizers.source), len(bundle.tokenizers.target))
+    parameters = sum(parameter.numel() for parameter in trained.parameters())
     return {
         "model": recipe.model.model_dump(),
         "search": translator.options.model_dump(),
-        "parameters": sum(parameter.numel() for parameter in bundle.model.parameters()),
+        "parameters": parameters,
+        "exported": bundle.is_exported,
         "tokenizers": bundle.tokenizers.fingerprint,
         "machine": describe_machine(),
         "rounds": found,

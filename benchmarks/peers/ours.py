@@ -11,14 +11,20 @@ from benchmarks.process import run, run_module
 
 @dataclass(frozen=True)
 class Ours:
-    """The package of this repository, as it is now."""
+    """The package of this repository, as it is now.
+
+    Attributes:
+        work: what is measured.
+        exported: whether translation is by the model that `nmt export` makes.
+    """
 
     work: Work
+    exported: bool = False
 
     @property
     def name(self) -> str:
         """See `Toolkit`."""
-        return "nmt"
+        return "nmt, exported" if self.exported else "nmt"
 
     def version(self) -> str:
         """See `Toolkit`."""
@@ -28,14 +34,17 @@ class Ours:
         """It is installed, or this would not run."""
 
     def train(self, updates: int) -> None:
-        """See `Toolkit`; as a person would, with `nmt train`."""
-        folder = self.work.folder / "models" / self.name
-        if (folder / "results.json").exists():
-            return
-        command = [sys.executable, "-m", "nmt.cli", "train", str(self.work.recipe_path), *self.work.overrides]
-        limits = [f"trainer.max_steps={updates}", "trainer.max_epochs=null", "data.test=null"]
-        resume = ["--resume"] if (folder / "checkpoints" / "last.ckpt").exists() else []
-        run([*command, *limits, "--run", str(folder), *resume])
+        """See `Toolkit`; as a person would, with `nmt train` and `nmt export`."""
+        models = self.work.folder / "models"
+        trained, exported = models / "nmt", models / "nmt-exported"
+        command = [sys.executable, "-m", "nmt.cli"]
+        if not (trained / "results.json").exists():
+            limits = [f"trainer.max_steps={updates}", "trainer.max_epochs=null"]
+            resume = ["--resume"] if (trained / "checkpoints" / "last.ckpt").exists() else []
+            recipe = [str(self.work.recipe_path), *self.work.overrides, *limits]
+            run([*command, "train", *recipe, "--run", str(trained), *resume])
+        if self.exported and not (exported / "results.json").exists():
+            run([*command, "export", str(exported), "--model", str(trained)])
 
     def speed(self, updates: int, block: int) -> Speed:
         """See `Toolkit`."""
@@ -47,7 +56,8 @@ class Ours:
 
     def translate(self, search: Search) -> Translated:
         """See `Toolkit`."""
-        arguments = ["--model", self.work.folder / "models" / self.name, "--rounds", 1, "--lines", search.lines]
+        model = self.work.folder / "models" / ("nmt-exported" if self.exported else "nmt")
+        arguments = ["--model", model, "--rounds", 1, "--lines", search.lines]
         arguments += ["--beam", search.beam_size, "--batch-size", search.batch_size]
         arguments += ["--single"] if search.batch_size == 1 else []
         finished = run_module("translation", *map(str, [self.work.recipe_path, *self.work.overrides, *arguments]))

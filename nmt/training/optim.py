@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import assert_never
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from nmt.recipe import (
@@ -29,6 +29,17 @@ def make_optimizer(options: TrainingOptions, parameters: Iterable[nn.Parameter])
             return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
         case _:
             assert_never(options.optimizer)
+
+
+def scale_gradients(parameters: Iterable[nn.Parameter], factor: float, largest_norm: float | None) -> None:
+    """Multiplies all gradients by a factor, and clips what comes of it to a norm (Pascanu et al. 2013, section 3.2)."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    scale: Tensor | float = factor
+    if largest_norm:
+        norm = nn.utils.get_total_norm(gradients) * factor
+        scale = factor * (largest_norm / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale)
 
 
 def rate_factor(

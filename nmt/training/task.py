@@ -18,7 +18,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import Recipe
 from nmt.tokenizer import TokenizerPair
 from nmt.training.loss import Loss, sequence_loss
-from nmt.training.optim import make_optimizer, make_scheduler
+from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
 from nmt.translator import Translator
 
 
@@ -77,6 +77,7 @@ class TranslationTask(pl.LightningModule):
         self._validated = torch.zeros(2, dtype=torch.float64)  # nll and tokens of this validation
         self._plateau: ReduceLROnPlateau | None = None
         self._resumed_plateau: dict[str, Any] | None = None  # its memory in the checkpoint that was loaded
+        self._gradient_factor = 1.0
         self._clock = time.perf_counter()
 
     # -- training -------------------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ class TranslationTask(pl.LightningModule):
         return loss.objective
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Turns the summed gradient into the mean over all tokens that went into it."""
+        """Finds what turns the summed gradient into the mean over all tokens that went into it."""
         nll, tokens = self._all_reduce(self._accumulated).tolist()
         self._accumulated.zero_()
         if not math.isfinite(nll):
@@ -108,10 +109,7 @@ class TranslationTask(pl.LightningModule):
                 f"in a batch of {self.last_batch}"
             )
         # Lightning divides by the number of accumulated batches, DDP by that of processes: both are taken back.
-        factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / tokens
-        for parameter in self.model.parameters():
-            if parameter.grad is not None:
-                parameter.grad.mul_(factor)
+        self._gradient_factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / tokens
         self.last_loss = nll / tokens
         self.progress.target_tokens += int(tokens)
         self.log("train/loss", self.last_loss, rank_zero_only=True)
@@ -123,9 +121,8 @@ class TranslationTask(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips the norm of the mean gradient; by torch's own function, for Lightning refuses fused optimizers."""
-        if gradient_clip_val:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+        """Makes the gradient the mean, and clips its norm; both at once, and so once through the memory."""
+        scale_gradients(self.model.parameters(), self._gradient_factor, gradient_clip_val)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Counts the time of the step."""

@@ -1,5 +1,7 @@
 """The benchmarks count operations as torch does, and read the peers' logs. No time is asserted."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -7,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import growth
+from benchmarks import document, growth, quality
 from benchmarks.bench import WORK, fractions
 from benchmarks.machine import Probe
 from benchmarks.operations import costs
 from benchmarks.peers import joeynmt, opennmt
 from benchmarks.peers.compare import rows
-from benchmarks.report import spread, table
+from benchmarks.report import RESULTS, spread, table
 from nmt.data.batch import Batch, make_batch
 from nmt.model.build import build_model
 from nmt.model.fast.products import readable_steps
@@ -122,13 +124,36 @@ def test_ratios_are_those_of_each_round() -> None:
             {
                 "probe": {},
                 "nmt": {"seconds": 2.0, "lines": 10, "bleu": 30.0, **memory},
+                "nmt, exported": {"seconds": 1.0, "lines": 10, "bleu": 30.0, **memory},
                 "peer": {"seconds": 5.0, "lines": 10, "bleu": 31.0, **memory},
             }
         ]
     }
     found = {row[0]: row[1:] for row in rows({"training": training, "translation": translation})}
     assert found["training, target tokens/s: peer"][-2:] == ["2.00 3.00", "2.50"]
-    assert found["greedy, lines/s: peer"] == ["2.0", "2.0", "2.0", "1", "31.0", "2.50", "2.50"]
+    assert found["greedy, lines/s: peer"] == ["2.0", "2.0", "2.0", "1", "31.0", "2.50", "2.50", "5.00", "5.00"]
+
+
+def test_points_of_the_plot() -> None:
+    measured = {"parameters": 5_000_000, "bleu": 30.0, "rounds": [{"lines": 10, "seconds": 2.0}]}
+    models = {"small": {"greedy": {**measured, "exported": False}}, "q": {"beam 5": {**measured, "exported": True}}}
+    peers = {"beam 5": [{"probe": {}, "nmt": {}, "peer": {"seconds": 5.0, "lines": 10, "bleu": 31.0}}]}
+    results = {"models": models, "peers": peers}
+    found = {kind: [point.name for point in points] for kind, points in quality.points(results).items()}
+    assert found == {"nmt": ["small, greedy"], "nmt, exported": ["q, beam 5"], "peer": ["peer, beam 5"]}
+    assert quality.rows(results)[1:] == [
+        ["peer, beam 5", "", "31.0", "2"],
+        ["small, greedy", "5.0", "30.0", "5"],
+        ["q, beam 5", "5.0", "30.0", "5"],
+    ]
+
+
+def test_the_measured_tables_of_the_docs_are_those_of_the_files() -> None:
+    """Written by the command, and not by hand."""
+    page = document.PAGE.read_text(encoding="utf-8")
+    for name in re.findall(r"<!-- measured: (\w+) -->", page):
+        results = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        assert all(written in page for written in document.tables(name, results)), name
 
 
 def test_fractions_are_taken_of_the_probes_around_a_block() -> None:

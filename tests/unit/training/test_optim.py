@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nmt.recipe import TrainingOptions
-from nmt.training.optim import make_optimizer, make_scheduler
+from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
 
 
 def rates(schedule: dict[str, object], steps: int, total: int) -> list[float]:
@@ -62,3 +62,17 @@ def test_every_optimizer_gets_rate_and_decay(name: str, kind: type[torch.optim.O
     assert type(optimizer) is kind
     assert optimizer.param_groups[0]["lr"] == 0.25
     assert optimizer.param_groups[0]["weight_decay"] == 0.125
+
+
+@pytest.mark.parametrize("largest_norm", [None, 0.1, 100.0])
+def test_gradients_are_scaled_and_clipped_as_by_torch(largest_norm: float | None) -> None:
+    layers = [nn.Linear(3, 2), nn.Linear(3, 2)]
+    for layer in layers:
+        layer.weight.grad, layer.bias.grad = torch.arange(6.0).reshape(2, 3), None
+    scale_gradients(layers[0].parameters(), 0.25, largest_norm)
+    expected = layers[1].weight.grad
+    assert expected is not None
+    expected *= 0.25
+    if largest_norm is not None:
+        nn.utils.clip_grad_norm_(layers[1].parameters(), largest_norm)
+    torch.testing.assert_close(layers[0].weight.grad, expected)

@@ -1,0 +1,119 @@
+"""Writes the measured tables and plots into docs/performance.md, from the files in results/.
+
+python -m benchmarks.document
+
+Each table stands between two comments that name its file; what is between them is replaced.
+"""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from benchmarks import bench, growth, quality
+from benchmarks.peers import compare
+from benchmarks.report import RESULTS
+from nmt.text import write_bytes, write_text
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Replaces every measured block of the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    write_text(PAGE, _BLOCK.sub(lambda found: found[1] + _block(found[2]) + found[3], page))
+    return 0
+
+
+def _block(name: str) -> str:
+    results = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    plots = _PLOTS[name](results) if name in _PLOTS else []
+    return "\n" + "\n\n".join([*plots, *tables(name, results), _source(name, results)]) + "\n\n"
+
+
+def tables(name: str, results: Any) -> list[str]:
+    """The tables of a file as Markdown."""
+    if name == "growth":
+        return [
+            _markdown(growth.rows(what, axis, [growth.Point(**point) for point in points]))
+            for what in growth.WHAT
+            for axis, points in results[what].items()
+        ]
+    return [_markdown(_ROWS[name](results))]
+
+
+def _source(name: str, results: Any) -> str:
+    """Where the figures come from."""
+    machine, versions = results["machine"], results["versions"]
+    return (
+        f"From `benchmarks/results/{name}.json`: {machine['processor']}, {machine['cores']} cores, "
+        f"torch {versions['torch']}, commit {versions['commit']}."
+    )
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a table; the first row is the heading."""
+    head, *body = rows
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|"]
+    lines += ["| " + " | ".join([*row, *[""] * (len(head) - len(row))]) + " |" for row in body]
+    return "\n".join(lines)
+
+
+def _growth_plots(results: Any) -> list[str]:
+    links = []
+    for what in growth.WHAT:
+        file = f"growth-{what.replace(' ', '-')}.png"
+        _draw_growth(what, results[what], PAGE.parent / "plots" / file)
+        links.append(f"![{what}: arithmetic per second by size](plots/{file})")
+    return links
+
+
+def _draw_growth(what: str, axes: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    figure, places = plt.subplots(2, 3, figsize=(10, 5.5), layout="constrained")
+    for place in places.flat[len(axes) :]:
+        place.set_axis_off()
+    for place, (axis, points) in zip(places.flat, axes.items(), strict=False):
+        place.plot([point["value"] for point in points], [1000 / point["picoseconds"] for point in points], "o-")
+        place.set(xscale="log", xlabel=axis, ylabel="GFLOP/s", ylim=(0, None))
+    figure.suptitle(what)
+    _save(figure, path)
+
+
+def _quality_plot(results: Any) -> list[str]:
+    figure, place = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    for kind, points in quality.points(results).items():
+        place.plot([point.speed for point in points], [point.bleu for point in points], "o", label=kind)
+        for point in points:
+            place.annotate(point.name, (point.speed, point.bleu), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    place.set(xscale="log", xlabel="sentences per second", ylabel="BLEU")
+    place.legend()
+    _save(figure, PAGE.parent / "plots" / "quality.png")
+    return ["![BLEU and sentences per second](plots/quality.png)"]
+
+
+def _save(figure: Any, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    plt.close(figure)
+    write_bytes(path, content.getvalue())
+
+
+_ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
+    "bench": bench.rows,
+    "peers": compare.rows,
+    "quality": quality.rows,
+}
+_PLOTS: dict[str, Callable[[Any], list[str]]] = {"growth": _growth_plots, "quality": _quality_plot}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
