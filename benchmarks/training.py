@@ -22,6 +22,7 @@ from nmt.data.corpus import load_split
 from nmt.data.encoded import encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
+from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
 from nmt.recipe_file import load_recipe
 from nmt.tokenizer import PAD
@@ -92,6 +93,7 @@ class BlockTimer(pl.Callback):
 
 def measure(recipe_path: Path, overrides: Sequence[str], blocks: int, updates: int, warm_up: int) -> dict[str, Any]:
     """Trains `warm_up + blocks * updates` updates as `nmt train` does, without a validation in between."""
+    keep_freed_memory()  # as nmt train does
     limits = [
         "data.validation=validation[:64]",
         "data.test=null",

@@ -23,7 +23,7 @@ from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
 from nmt.data.prepare import prepare_tokenizers
 from nmt.errors import StoppedError, UserError
-from nmt.memory import enough_memory
+from nmt.memory import enough_memory, keep_freed_memory
 from nmt.model.build import build_model
 from nmt.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
@@ -70,6 +70,7 @@ def train(
         UserError: if the recipe, the data or the folder are not as they should be, memory runs out, the loss is no
             longer finite, or the training was interrupted; the message says how to go on.
     """
+    keep_freed_memory()
     loaded = load_recipe(recipe, overrides)
     folder = _choose_folder(loaded, Path(run) if run else None, resume)
     os.environ[RUN_VARIABLE] = str(folder)

@@ -75,12 +75,23 @@ def product(
     """Inputs weight' + bias, unknown to autograd. A weight that is a transposed matrix is not copied."""
     if not _suits_onednn(inputs, weight):
         return nn.functional.linear(inputs, weight, bias)
-    return _multiply(_dense(inputs), _dense(weight), bias)
+    return _multiply(_dense(inputs), weight if weight.is_mkldnn else _dense(weight), bias)
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:
     """Whether autograd will ask for a gradient."""
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def in_order(weight: Float[Tensor, "out in"]) -> Tensor:
+    """The weight in the order in which oneDNN reads it, for several products; it fits no other operator.
+
+    Every product with a weight as it is copies it there first, for a new number of rows into new memory.
+    """
+    if not _suits_onednn(weight, weight):
+        return weight
+    ordered: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS)
+    return ordered
 
 
 def _multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -111,8 +122,7 @@ def _in_order(weight: Tensor) -> Tensor:
         return _dense(weight)
     known = _ordered.get(weight)
     if known is None or known.version != weight._version or known.storage is not weight.untyped_storage():
-        matrix = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS)
-        known = _Ordered(matrix, weight.untyped_storage(), weight._version)
+        known = _Ordered(in_order(weight), weight.untyped_storage(), weight._version)
         _ordered[weight] = known
     return known.matrix
 
