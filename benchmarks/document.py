@@ -18,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from benchmarks import bench, growth, quality
+from benchmarks import bench, full_size, growth, quality
 from benchmarks.peers import compare
 from benchmarks.report import RESULTS
 from nmt.text import write_bytes, write_text
@@ -111,6 +111,8 @@ _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "bench": bench.rows,
     "peers": compare.rows,
     "quality": quality.rows,
+    "full_size": full_size.rows,
+    "gpu": full_size.rows,
 }
 _PLOTS: dict[str, Callable[[Any], list[str]]] = {"growth": _growth_plots, "quality": _quality_plot}
 

@@ -53,7 +53,8 @@ class OutputLayer(nn.Module):
         if self.shortlist is None:
             return Candidates(self.words)
         words, penalty = self.shortlist(src_ids, src_lengths)
-        return Candidates(_select(self.words, words), words, penalty)
+        places = {word: column for column, word in enumerate(words.tolist())}
+        return Candidates(_select(self.words, words), words, places, penalty)
 
     def best(
         self, output: Float[Tensor, "rows hid"], candidates: Candidates, choice: Choice
@@ -63,14 +64,15 @@ class OutputLayer(nn.Module):
         The rows of a sentence follow each other, as many for each.
         """
         width = 1 if candidates.penalty is None else len(output) // len(candidates.penalty)
+        choice = candidates.columns(choice)
         found = []
         for rows, logits in self._parts(output, candidates, width):
             if candidates.penalty is not None:
                 own = candidates.penalty[rows.start // width : rows.stop // width]
                 logits.view(len(own), width, -1).add_(own[:, None])
-            found.append(best_continuations(logits, choice.part(rows), candidates.words))
-        log_probs, tokens = zip(*found, strict=True)
-        return torch.cat(log_probs), torch.cat(tokens)
+            found.append(best_continuations(logits, choice.part(rows)))
+        log_probs, columns = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return log_probs, columns if candidates.words is None else candidates.words[columns]
 
     def log_probs(self, output: Float[Tensor, "rows hid"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
         """The log-probability of a given word for each row among all of the vocabulary, at least in float32."""

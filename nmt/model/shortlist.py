@@ -4,6 +4,7 @@ Nearly all of the output layer is then left out: Mi et al. 2016 (Vocabulary Mani
 Translation) and Jean et al. 2015, section 3.3.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from nmt.model.attention import length_mask
 from nmt.model.fast.layers import Linear
 from nmt.model.int8 import Int8Linear
+from nmt.search.types import Choice
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,21 @@ class Candidates:
     Attributes:
         layer: the output layer's rows of these words.
         words: those of any sentence, ascending; None for the whole vocabulary.
+        places: the place of each of them in `words`.
         penalty: what is added to the logits: -inf for those of `words` that are not the sentence's own, else 0.
     """
 
     layer: Linear | Int8Linear
     words: Int[Tensor, " words"] | None = None
+    places: Mapping[int, int] | None = None
     penalty: Float[Tensor, "batch words"] | None = None
+
+    def columns(self, choice: Choice) -> Choice:
+        """The same choice with places in `words` for its tokens."""
+        if self.places is None:
+            return choice
+        banned = tuple(self.places[token] for token in choice.banned if token in self.places)
+        return replace(choice, eos=self.places[choice.eos], banned=banned)
 
     def select(self, sentences: Int[Tensor, " kept"]) -> "Candidates":
         """For the given sentences only, in the given order."""

@@ -27,6 +27,7 @@ class _Beams(Generic[State]):
         places: hypotheses each may still keep.
         tokens: what each hypothesis has produced, begin included.
         log_probs: sums of log-probabilities.
+        limits: of the length penalty: that of their longest possible translation.
         best: normalised scores of the n best finished hypotheses, descending, -inf where there are fewer.
         state: the model's, one row per hypothesis.
     """
@@ -34,6 +35,7 @@ class _Beams(Generic[State]):
     sentences: Int[Tensor, " batch"]
     src_lengths: Int[Tensor, " batch"]
     places: Int[Tensor, " batch"]
+    limits: Float[Tensor, " batch"]
     tokens: Int[Tensor, "batch open length"]
     log_probs: Float[Tensor, "batch open"]
     best: Float[Tensor, "batch n"]
@@ -86,6 +88,7 @@ def _begin(
         sentences=sentences,
         src_lengths=src_lengths,
         places=torch.full_like(sentences, settings.beam_size),
+        limits=length_penalty(settings.max_length(src_lengths) + 1, settings.length_penalty),
         tokens=torch.full((len(src_ids), 1, 1), settings.bos, device=src_ids.device),
         log_probs=torch.zeros(len(src_ids), 1, device=src_ids.device),
         best=torch.full((len(src_ids), settings.n_best), -torch.inf, device=src_ids.device),
@@ -143,8 +146,7 @@ def _continue(
     best = torch.cat([beams.best, scores], dim=1).topk(settings.n_best).values
     ongoing = candidates.log_probs.masked_fill(candidates.ended, -torch.inf)
     # Sums only fall, and the penalty only grows: no hypothesis can end better than its sum at the greatest length.
-    limit = length_penalty(settings.max_length(beams.src_lengths) + 1, settings.length_penalty)
-    reachable = ongoing.max(dim=1).values / limit
+    reachable = ongoing.amax(dim=1) / beams.limits
     kept = ((places > 0) & reachable.isfinite() & (reachable > best[:, -1])).nonzero()[:, 0]
     width = int(ongoing[kept].isfinite().sum(dim=1).max()) if len(kept) else 0
     log_probs, order = ongoing[kept].topk(width)
@@ -156,6 +158,7 @@ def _continue(
         sentences=beams.sentences[kept],
         src_lengths=beams.src_lengths[kept],
         places=places[kept],
+        limits=beams.limits[kept],
         tokens=torch.cat([history, tokens[:, :, None]], dim=2),
         log_probs=log_probs,
         best=best[kept],

@@ -15,42 +15,33 @@ def length_penalty(lengths: Int[Tensor, "*any"], alpha: float) -> Float[Tensor, 
 
 
 def best_continuations(
-    logits: Float[Tensor, "rows words"], choice: Choice, words: Int[Tensor, " words"] | None = None
+    logits: Float[Tensor, "rows words"], choice: Choice
 ) -> tuple[Float[Tensor, "rows best"], Int[Tensor, "rows best"]]:
     """The best continuations of each hypothesis that may come, and their log-probabilities, in descending order.
 
     Args:
         logits: of every word that the model chooses from; they are overwritten. The softmax is over all of them,
             at least in float32.
-        choice: which continuations are asked for.
-        words: the token of each column; None for the whole vocabulary.
+        choice: which continuations are asked for; its tokens are columns of the logits.
 
     Returns:
-        Log-probabilities, -inf where there are no more that may come, and tokens; as many as asked for, or as there are
-        words.
+        Log-probabilities, -inf where there are no more that may come, and columns; as many as asked for, or as there
+        are words.
     """
     if logits.dtype in (torch.float32, torch.float64):
         log_probs = torch.log_softmax(logits, dim=1, out=logits)
     else:
         log_probs = logits.log_softmax(dim=1, dtype=torch.float32)
-    banned = list(choice.banned)
-    end: int | Tensor = choice.eos
-    if words is not None:
-        banned = [column for token in banned for column in _columns(words, token)]
-        (end,) = _columns(words, choice.eos)
-    log_probs[:, banned] = -torch.inf
+    for banned in choice.banned:
+        log_probs[:, banned].fill_(-torch.inf)
+    end = log_probs[:, choice.eos]
     if choice.too_short is not None:
-        log_probs[:, end].masked_fill_(choice.too_short, -torch.inf)
+        end.masked_fill_(choice.too_short, -torch.inf)
     if choice.at_limit is not None and choice.at_limit.any():
-        ending = log_probs[:, end].clone()
-        log_probs.masked_fill_(choice.at_limit[:, None], -torch.inf)[:, end] = ending
-    best, columns = _top(log_probs, min(choice.best, log_probs.shape[1]))
-    return best, columns if words is None else words[columns]
-
-
-def _columns(words: Int[Tensor, " words"], token: int) -> list[int]:
-    columns: list[int] = (words == token).nonzero()[:, 0].tolist()
-    return columns
+        ending = end.clone()
+        log_probs.masked_fill_(choice.at_limit[:, None], -torch.inf)
+        end.copy_(ending)
+    return _top(log_probs, min(choice.best, log_probs.shape[1]))
 
 
 def _top(values: Float[Tensor, "rows words"], k: int) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:

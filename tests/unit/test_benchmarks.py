@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import document, growth, quality
+from benchmarks import document, full_size, growth, quality
 from benchmarks.bench import WORK, fractions
 from benchmarks.machine import Probe
 from benchmarks.operations import costs
@@ -146,6 +146,25 @@ def test_points_of_the_plot() -> None:
         ["small, greedy", "5.0", "30.0", "5"],
         ["q, beam 5", "5.0", "30.0", "5"],
     ]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_full_size_models_are_measured_and_learn_alike_in_both_ways(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a tiny model: both ways have the same losses, and the table has a row for each."""
+    monkeypatch.setattr(full_size, "keep_freed_memory", lambda: None)  # of this process
+    work = full_size.batches(4, 3, full_size.TINY[1], 6)
+    assert all((batch.src_lengths <= 6 + 1).all() for batch in work)
+    runs = []
+    for way in ("fast", "readable"):
+        measured = full_size.measure(*full_size.TINY, torch.device("cpu"), way, precision, work, 1)
+        assert len(measured["probes"]) == 4
+        runs.append({**measured, "model": "tiny", "precision": precision, "way": way, "batch_size": 3})
+    losses = [[update["loss"] for update in run["updates"]] for run in runs]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    found = full_size.rows({"runs": runs})
+    assert [row[0] for row in found[1:]] == [f"tiny, {precision}, {way}, 3 sentences" for way in ("fast", "readable")]
 
 
 def test_the_measured_tables_of_the_docs_are_those_of_the_files() -> None:

@@ -25,7 +25,7 @@ def padded_lstm(
         forwards first.
     """
     mask = length_mask(lengths, embedded.shape[1])[:, :, None]
-    padding = (~mask).to(embedded.dtype)
+    padding = None if bool(mask.all()) else (~mask).to(embedded.dtype)
     directions = 2 if lstm.bidirectional else 1
     zeros = embedded.new_zeros(directions, len(embedded), lstm.hidden_size)
     last = (lengths - 1)[:, None, None].expand(-1, 1, lstm.hidden_size)
@@ -35,8 +35,8 @@ def padded_lstm(
     for layer in range(lstm.num_layers):
         if layer:
             states = dropout(states, lstm.dropout, lstm.training)
-        weights = [_with_padding(name, weight) for name, weight in _weights(lstm, layer)]
-        read = torch.cat([states, padding], dim=2)
+        read = states if padding is None else torch.cat([states, padding], dim=2)
+        weights = _weights(lstm, layer, padded=padding is not None)
         states, _, cell = torch.lstm(
             read, (zeros, zeros), weights, True, 1, 0.0, lstm.training, lstm.bidirectional, True
         )
@@ -47,16 +47,17 @@ def padded_lstm(
     return states, hiddens, cells
 
 
-def _weights(lstm: nn.LSTM, layer: int) -> list[tuple[str, Tensor]]:
-    endings = [f"_l{layer}", f"_l{layer}_reverse"] if lstm.bidirectional else [f"_l{layer}"]
-    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    return [(kind, getattr(lstm, kind + ending)) for ending in endings for kind in kinds]
+def _weights(lstm: nn.LSTM, layer: int, padded: bool) -> list[Tensor]:
+    """Those of a layer, in torch's order."""
+    found: list[Tensor] = []
+    for ending in [f"_l{layer}", f"_l{layer}_reverse"][: 2 if lstm.bidirectional else 1]:
+        inputs, *rest = (getattr(lstm, kind + ending) for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        found += [_with_padding(inputs) if padded else inputs, *rest]
+    return found
 
 
-def _with_padding(kind: str, weight: Tensor) -> Tensor:
+def _with_padding(weight: Tensor) -> Tensor:
     """The weights of the inputs, with those of the input that says where padding is: gates in the order i, f, g, o."""
-    if kind != "weight_ih":
-        return weight
     shut = weight.new_zeros(4, len(weight) // 4)
     shut[0], shut[1] = -_SHUT, _SHUT
     return torch.cat([weight, shut.flatten()[:, None]], dim=1)

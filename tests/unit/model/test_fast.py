@@ -254,16 +254,17 @@ def test_dropout_of_all_and_of_nothing() -> None:
 # -- encoder -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("lengths", [LENGTHS, torch.full_like(LENGTHS, SRC)], ids=["padded", "full"])
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("layers", [1, 3])
-def test_the_encoder(dtype: torch.dtype, layers: int, bidirectional: bool) -> None:
+def test_the_encoder(dtype: torch.dtype, layers: int, bidirectional: bool, lengths: Tensor) -> None:
     encoder = Encoder(EMBEDDING, HIDDEN, layers, bidirectional, dropout=0.0)
     embedded = leaf(BATCH, SRC, EMBEDDING)
     leaves = [embedded, *encoder.parameters()]
     results = []
     for way in (nullcontext, readable_steps):
         with way():
-            encoded = encoder(embedded, LENGTHS)
+            encoded = encoder(embedded, lengths)
             results.append([encoded.memory, encoded.hidden, encoded.cell])
     close(results[0], results[1], dtype)
     close(gradients(results[0], leaves), gradients(results[1], leaves), dtype)

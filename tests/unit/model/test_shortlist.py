@@ -36,7 +36,7 @@ def test_padding_adds_no_candidates() -> None:
 def test_sentences_are_selected() -> None:
     model = practised_model("general")
     penalty = torch.arange(6.0).reshape(3, 2)
-    candidates = Candidates(model.output.words, torch.tensor([1, 3]), penalty)
+    candidates = Candidates(model.output.words, torch.tensor([1, 3]), {1: 0, 3: 1}, penalty)
     assert torch.equal(candidates.select(torch.tensor([0, 2])).penalty, penalty[[0, 2]])  # type: ignore[arg-type]
     everything = Candidates(model.output.words)
     assert everything.select(torch.tensor([0, 2])) is everything
@@ -53,8 +53,9 @@ def test_the_best_are_chosen_among_the_candidates_only() -> None:
         torch.nn.Parameter(output.words.bias[words]),
     )
     penalty = torch.zeros(2, 4).masked_fill(~own, -torch.inf)
+    places = {1: 0, 3: 1, 4: 2, 8: 3}
     with torch.no_grad():
-        log_probs, tokens = output.best(vectors, Candidates(layer, words, penalty), Choice(3, 3, banned=(1,)))
+        log_probs, tokens = output.best(vectors, Candidates(layer, words, places, penalty), Choice(3, 3, banned=(0, 1)))
         logits = output(vectors)
     for row in range(4):
         allowed = words[own[row // 2]].tolist()

@@ -84,19 +84,6 @@ def test_the_best_of_many_words(words: int, best: int) -> None:
     torch.testing.assert_close(expected.gather(1, tokens).float(), ordered)
 
 
-def test_the_best_of_some_words() -> None:
-    """Columns of a shortlist stand for the words they are; the softmax is over them alone."""
-    words = torch.tensor([1, 4, 7, 9])
-    logits = torch.tensor([[0.0, 2.0, 1.0, 3.0], [4.0, 2.0, 1.0, 3.0]])
-    choice = Choice(3, EOS, banned=(0, 9), too_short=torch.tensor([False, True]))
-    log_probs, tokens = best_continuations(logits.clone(), choice, words)
-    assert tokens[0].tolist() == [4, 7, 1]
-    assert tokens[1, :2].tolist() == [4, 7]
-    normaliser = [math.log(sum(math.exp(value) for value in row)) for row in logits.tolist()]
-    assert log_probs[0].tolist() == pytest.approx([2 - normaliser[0], 1 - normaliser[0], 0 - normaliser[0]])
-    assert log_probs[1].tolist() == pytest.approx([2 - normaliser[1], 1 - normaliser[1], -math.inf])
-
-
 def test_logits_of_half_precision_are_normalised_in_float32() -> None:
     logits = 4.0 * waves(3, 200).bfloat16()
     log_probs, _ = best_continuations(logits.clone(), Choice(2, EOS))
