@@ -4,6 +4,7 @@ python -m benchmarks.bench data.path=path/to/multi30k --model runs/work/2026-01-
 """
 
 import argparse
+import itertools
 import statistics
 import sys
 import time
@@ -16,7 +17,7 @@ from benchmarks.report import spread, table, write_results
 
 WORK = Path(__file__).parent / "work.yaml"
 BEAMS = {"greedy": 1, "beam 5": 5}
-PARTS = ("training", "translation", "single", "start")
+PARTS = ("training", "translation", "single", "start", "file")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--single-lines", type=int, default=200, help="to translate one at a time")
     parser.add_argument("--starts", type=int, default=5, help="of the whole program")
+    parser.add_argument("--file-lines", type=int, nargs=2, default=[4000, 100_000], help="of a short and a large file")
     return parser
 
 
@@ -96,12 +98,31 @@ def _translate(options: argparse.Namespace, search: str, batch_size: int, lines:
 def _start(options: argparse.Namespace) -> Any:
     """One line through `nmt translate`, from the start of the process to its end; the files are in the disk cache."""
     say("start: one line through nmt translate")
-    command = [sys.executable, "-m", "nmt.cli", "translate", "--model", str(options.model.resolve()), "--device", "cpu"]
-    finished = [run(command, "Ein Hund rennt über die Wiese.\n") for _ in range(options.starts)]
+    finished = [run(_translate_command(options), "Ein Hund rennt über die Wiese.\n") for _ in range(options.starts)]
     return {"seconds": [each.seconds for each in finished], "peak_mib": max(each.largest_mib for each in finished)}
 
 
-_MEASURES = {"training": _training, "translation": _translation, "single": _single, "start": _start}
+def _file(options: argparse.Namespace) -> Any:
+    """A short and a large file through `nmt translate`, the test set again and again."""
+    from nmt.data.corpus import load_texts
+    from nmt.recipe_file import load_recipe
+
+    data = load_recipe(options.recipe, options.overrides).recipe.data
+    lines, _ = load_texts(data, data.test or data.validation)
+    found = []
+    for size in options.file_lines:
+        say(f"file: {size:,} lines through nmt translate")
+        text = "".join(line + "\n" for line in itertools.islice(itertools.cycle(lines), size))
+        finished = run(_translate_command(options), text)
+        found.append({"lines": size, "seconds": finished.seconds, "peak_mib": finished.largest_mib})
+    return found
+
+
+def _translate_command(options: argparse.Namespace) -> list[str]:
+    return [sys.executable, "-m", "nmt.cli", "translate", "--model", str(options.model.resolve()), "--device", "cpu"]
+
+
+_MEASURES = {"training": _training, "translation": _translation, "single": _single, "start": _start, "file": _file}
 
 
 def rows(results: dict[str, Any]) -> list[list[str]]:
@@ -119,6 +140,9 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
     if "start" in results:
         seconds = _cells([*results["start"]["seconds"]], 2)
         found.append(["nmt translate, one line, seconds", *seconds, f"{results['start']['peak_mib']:,.0f}"])
+    for measured in results.get("file", []):
+        rate = f"{measured['lines'] / measured['seconds']:,.0f}"
+        found.append([f"file of {measured['lines']:,} lines, lines/s", "", rate, "", f"{measured['peak_mib']:,.0f}"])
     return found + _probe_rows(results)
 
 

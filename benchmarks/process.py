@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[1]
 """The folder from which `python -m benchmarks...` runs."""
 
 
+_INTERVAL = 1.0  # seconds between two looks at the memory, which cost milliseconds of a core each
+
+
 class CommandFailed(Exception):
     """A command that was to be measured ended with an error; the message has the end of its output."""
 
@@ -27,7 +30,7 @@ class Finished:
 
     Attributes:
         seconds: from its start to its end.
-        peak_mib: the most memory that it and its children held together, looked at ten times a second; memory that
+        peak_mib: the most memory that it and its children held together, looked at once a second; memory that
             they share counts once. 0 where the system does not tell.
         largest_mib: the most memory that any single one of them held at any time.
         output: what it wrote to stdout.
@@ -127,7 +130,7 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._ended.wait(0.1):
+        while not self._ended.wait(_INTERVAL):
             processes = list(_tree(self._process))
             self.peak_kib = max(self.peak_kib, sum(_kib(number, "smaps_rollup", "Pss:") for number in processes))
             self.largest_kib = max([self.largest_kib, *(_kib(number, "status", "VmHWM:") for number in processes)])
