@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import torch
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 from nmt.model.fast.layers import Linear, LSTMCell, lstm_gates
 
 _MOST = 127  # largest number of 8 bits that has a negative of its own
-# Inputs have 7 bits where the processor adds pairs of products in 16 bits, which more could fill.
-_MOST_OF_INPUT = _MOST if torch.cpu.get_capabilities().get("avx512_vnni") else _MOST // 2
-
+_HAS_VNNI = bool(torch.cpu.get_capabilities().get("avx512_vnni"))  # the processor's instructions for products in 8 bits
+# Without them pairs of products are added in 16 bits, which inputs of more than 7 bits would overflow.
+_MOST_OF_INPUT = _MOST if _HAS_VNNI else _MOST // 2
+_preparing = Lock()
 
 Product = Callable[[Float[Tensor, "rows in"]], Float[Tensor, "rows out"]]
 
@@ -70,7 +72,8 @@ class Int8Linear(nn.Module):
     def forward(self, inputs: Float[Tensor, "*any in"]) -> Float[Tensor, "*any out"]:
         """Inputs weight' + bias in float32."""
         if self._product is None:
-            self._product = _prepare(self)
+            with _preparing:
+                self._product = _prepare(self)
         outputs: Tensor = self._product(inputs.reshape(-1, inputs.shape[-1]).float())
         return outputs.reshape(*inputs.shape[:-1], len(self.scale))
 
@@ -78,11 +81,13 @@ class Int8Linear(nn.Module):
 def _unprepared(layer: Int8Linear) -> Product:
     """The product of weights as they are: slower, but to prepare them takes as long as many products."""
     scale = layer.limit.item() / _MOST_OF_INPUT
-    weight, scales = layer.weight.t(), scale * layer.scale
+    scales = scale * layer.scale
+    weight = layer.weight.t() if _HAS_VNNI else layer.weight.t().float()
 
     def product(rows: Tensor) -> Tensor:
-        whole = (rows / scale).round_().clamp_(-_MOST_OF_INPUT, _MOST_OF_INPUT).to(torch.int8)
-        return torch.addcmul(layer.bias, torch._int_mm(whole, weight), scales)
+        whole = (rows / scale).round_().clamp_(-_MOST_OF_INPUT, _MOST_OF_INPUT)
+        sums = torch._int_mm(whole.to(torch.int8), weight) if _HAS_VNNI else whole @ weight
+        return torch.addcmul(layer.bias, sums, scales)
 
     return product
 
@@ -98,7 +103,8 @@ def _prepare(layer: Int8Linear) -> Product:
         weight = torch._make_per_channel_quantized_tensor(layer.weight, layer.scale.double(), zeros, 0)
     packed = torch.ops.quantized.linear_prepack(weight, layer.bias)
     product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-    return lambda rows: product(rows, scale, _MOST_OF_INPUT + 1, packed)
+    limit = layer.limit.item()  # FBGEMM itself limits inputs to 8 bits only
+    return lambda rows: product(rows.clamp(-limit, limit), scale, _MOST_OF_INPUT + 1, packed)
 
 
 class Int8LSTMCell(nn.Module):

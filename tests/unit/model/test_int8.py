@@ -22,19 +22,26 @@ def by_hand(weight: Array, bias: Array, limit: float, rows: Array, most: int) ->
     return np.asarray((inputs @ whole.T) * (step * scale) + bias, dtype=np.float64)
 
 
-@pytest.mark.parametrize("most", [127, 63])
+@pytest.mark.parametrize(
+    ("most", "vnni", "fbgemm"), [(127, True, True), (127, True, False), (63, False, True), (63, False, False)]
+)
 @pytest.mark.parametrize("size", [(1, 7, 5), (6, 40, 33), (130, 64, 17)])
-def test_a_layer(size: tuple[int, int, int], most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inputs up to the limit; with 7 bits, too, as on processors that would otherwise overflow."""
+def test_a_layer(
+    size: tuple[int, int, int], most: int, vnni: bool, fbgemm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inputs up to the limit and beyond; with 7 bits, too, and without FBGEMM, as on other processors."""
     monkeypatch.setattr(int8, "_MOST_OF_INPUT", most)
+    monkeypatch.setattr(int8, "_HAS_VNNI", vnni)
+    if not fbgemm:
+        monkeypatch.setattr(int8, "_prepare", int8._unprepared)
     rows, inputs, outputs = size
     weight, bias = waves(outputs, inputs).float() * 0.3, waves(outputs, phase=1.0).float()
-    values = waves(rows, inputs, phase=2.0).float() * 1.5
+    values = waves(rows, inputs, phase=2.0).float() * 1.6
     layer = Int8Linear.of(weight, bias, limit=1.5)
     expected = by_hand(numpy_of(weight), numpy_of(bias), 1.5, numpy_of(values), most)
     np.testing.assert_allclose(numpy_of(layer(values)), expected, rtol=1e-5, atol=1e-5)
     assert torch.equal(layer(values.reshape(1, rows, inputs))[0], layer(values))
-    exact = numpy_of(values) @ numpy_of(weight).T + numpy_of(bias)
+    exact = numpy_of(values.clamp(-1.5, 1.5)) @ numpy_of(weight).T + numpy_of(bias)
     assert np.abs(expected - exact).max() < 0.02 * np.abs(exact).max() * (127 / most)
 
 
