@@ -146,10 +146,34 @@ def test_out_of_memory_names_the_batch_and_what_to_lower(monkeypatch: pytest.Mon
 
 def test_scores_do_not_depend_on_how_many_logits_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = translator().score(LINES, LINES[::-1])
-    monkeypatch.setattr("nmt.translator._ROWS", 3)
+    monkeypatch.setattr("nmt.model.output._LOGITS_AT_ONCE", {"cpu": 3 * len(translator().tokenizers.target)})
     for (log_prob, tokens), (expected, count) in zip(translator().score(LINES, LINES[::-1]), whole, strict=True):
         assert log_prob == pytest.approx(expected, rel=1e-6)
         assert tokens == count
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_the_result_does_not_depend_on_the_number_of_cores(beam_size: int) -> None:
+    """Nor do warnings, blank lines and errors."""
+    bundle = make_bundle()
+    warnings: list[str] = []
+    options = bundle.recipe.search.model_copy(update={"beam_size": beam_size, "batch_size": 2, "max_source_length": 9})
+    translate = Translator(bundle.model, bundle.tokenizers, options, warnings.append)
+    lines = [*LINES, "", *LINES[::-1]]
+    expected = translate.translate(lines)
+    said = warnings.copy()
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for batch_size in (1, 2, 64):
+            warnings.clear()
+            translate.options = options.model_copy(update={"batch_size": batch_size})
+            for found, best in zip(translate.translate(lines), expected, strict=True):
+                assert [one.text for one in found] == [one.text for one in best]
+                assert [one.score for one in found] == pytest.approx([one.score for one in best], abs=1e-5)
+            assert warnings == said
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_network_keeps_its_mode_and_dropout_is_off() -> None:
