@@ -1,6 +1,6 @@
 """Which target words translate a source word: IBM Model 1 (Brown et al. 1993), learned from sentence pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy.typing as npt
 from nmt.tokenizer import EOS, UNK
 
 _ITERATIONS = 5  # of expectation and maximisation
-_MOST_LINKS = 30_000_000  # between the words of all pairs, so that memory stays bounded; about 130,000 sentences
+_MOST_LINKS = 50_000_000  # between the words of all pairs, so that memory stays bounded; 200,000 sentences of 15 words
+_LINKS_AT_ONCE = 5_000_000
 _NOTHING = 0  # stands for the empty source word, from which every target word may come
 
 
@@ -56,22 +57,23 @@ def learn_lexicon(
         joint: whether both sides have the same words; then each is a candidate of itself: names, numbers.
     """
     pairs = _spread([(np.array(s), np.array(t)) for s, t in zip(sources, targets, strict=True) if s and t])
-    links, keys, sizes = _links(pairs, tgt_vocab)
+    keys = _different(pairs, tgt_vocab)
     of_source, of_target = keys // tgt_vocab, keys % tgt_vocab
-    starts = np.cumsum(sizes) - sizes
-    probabilities = np.ones(len(keys))
+    parts = [_Part(np.searchsorted(keys, links).astype(np.int32), sizes) for links, sizes in _links(pairs, tgt_vocab)]
+    probabilities: npt.NDArray[np.float64] = np.ones(len(keys))
     for _ in range(_ITERATIONS):
-        weights = probabilities[links]
-        weights /= np.repeat(np.add.reduceat(weights, starts), sizes)
-        counts = np.bincount(links, weights, minlength=len(keys))
-        probabilities = counts / np.bincount(of_source, counts, minlength=src_vocab)[of_source]
+        counts = np.zeros(len(keys))
+        for part in parts:
+            counts += part.expected_counts(probabilities)
+        totals = np.bincount(of_source, counts, minlength=src_vocab)
+        probabilities = (counts / totals[of_source]).astype(np.float64)
     by_word = _best(of_source, of_target, probabilities, src_vocab, candidates)
     by_word[_NOTHING] = -1
     if joint:
         by_word = np.concatenate([by_word, np.arange(src_vocab, dtype=np.int32)[:, None]], axis=1)
-    counts = np.bincount(np.concatenate([target for _, target in pairs]), minlength=tgt_vocab)
-    common = np.argsort(-counts, kind="stable")[:frequent]
-    always = np.unique(np.concatenate([common[counts[common] > 0], [UNK, EOS]])).astype(np.int32)
+    frequencies = np.bincount(np.concatenate([target for _, target in pairs]), minlength=tgt_vocab)
+    common = np.argsort(-frequencies, kind="stable")[:frequent]
+    always = np.unique(np.concatenate([common[frequencies[common] > 0], [UNK, EOS]])).astype(np.int32)
     return Lexicon(by_word, always)
 
 
@@ -84,20 +86,46 @@ def _spread(pairs: Pairs) -> Pairs:
     return pairs[:: max(-(-total // _MOST_LINKS), 1)]
 
 
-def _links(pairs: Pairs, tgt_vocab: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """All pairs of words in a sentence pair, those of each target word one after another.
+def _links(pairs: Pairs, tgt_vocab: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """All pairs of words in a sentence pair, some sentences at a time.
 
-    Returns:
-        For each link its place in the second array; source * tgt_vocab + target of all different pairs; and the number
-        of links of each target word.
+    Yields:
+        Source * tgt_vocab + target for each link, those of each target word one after another; and the number of links
+        of each target word.
     """
-    found, sizes = [], []
-    for source, target in pairs:
+    links: list[npt.NDArray[np.int64]] = []
+    sizes: list[npt.NDArray[np.int64]] = []
+    size = 0
+    for number, (source, target) in enumerate(pairs, start=1):
         words = np.append(source, _NOTHING)
-        found.append((words[None, :] * tgt_vocab + target[:, None]).ravel())
+        links.append((words[None, :] * tgt_vocab + target[:, None]).ravel())
         sizes.append(np.full(len(target), len(words)))
-    keys, links = np.unique(np.concatenate(found), return_inverse=True)
-    return links, keys, np.concatenate(sizes)
+        size += len(links[-1])
+        if number == len(pairs) or size >= _LINKS_AT_ONCE:
+            yield np.concatenate(links), np.concatenate(sizes)
+            links, sizes, size = [], [], 0
+
+
+def _different(pairs: Pairs, tgt_vocab: int) -> npt.NDArray[np.int64]:
+    """The different links, in ascending order."""
+    keys = np.empty(0, dtype=np.int64)
+    for links, _ in _links(pairs, tgt_vocab):
+        keys = np.union1d(keys, links)
+    return keys
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of the links: the place of each among the different ones, and the number of links of each target word."""
+
+    places: npt.NDArray[np.int32]
+    sizes: npt.NDArray[np.int64]
+
+    def expected_counts(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """How often each different link is the one from which a target word comes, by the probabilities so far."""
+        weights = probabilities[self.places]
+        weights /= np.repeat(np.add.reduceat(weights, np.cumsum(self.sizes) - self.sizes), self.sizes)
+        return np.bincount(self.places, weights, minlength=len(probabilities)).astype(np.float64)
 
 
 def _best(

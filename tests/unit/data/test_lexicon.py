@@ -36,7 +36,9 @@ def ranked(source: int, n: int) -> list[int]:
     return [e for _, e in found[:n]]
 
 
-def test_the_best_translations_of_each_word() -> None:
+@pytest.mark.parametrize("at_once", [1, 10, 1000])
+def test_the_best_translations_of_each_word(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicon, "_LINKS_AT_ONCE", at_once)
     learned = learn_lexicon(SOURCES, TARGETS, 12, 11, candidates=2, frequent=3, joint=False)
     assert learned.by_word.shape == (12, 2)
     for source in (4, 5, 6, 7):
