@@ -17,13 +17,13 @@ from safetensors.torch import save_file
 
 from nmt.errors import UserError
 from nmt.model.build import build_model
-from nmt.model.int8 import is_quantised, quantise
+from nmt.model.int8 import Int8Linear, is_quantised, quantise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
 from nmt.recipe import Recipe
 from nmt.recipe_file import dump_recipe, load_recipe
 from nmt.text import scratch_path, write_bytes
-from nmt.tokenizer import TokenizerPair, load_tokenizer
+from nmt.tokenizer import EOS, TokenizerPair, load_tokenizer
 
 FORMAT_VERSION = 2
 """Rises when an older program could no longer read what this one writes.
@@ -107,7 +107,8 @@ def load_bundle(folder: Path) -> Bundle:
     except RuntimeError as error:  # sizes for which there is no memory
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / _RECIPE}: no network can be built from this recipe: {reason}") from None
-    _make_room(model, weights)
+    if not _make_room(model, weights):
+        raise UserError(f"{folder}: the shortlist does not fit the vocabularies")
     own = _own_weights(model)
     wrong = sorted(
         (own.keys() ^ weights.keys())
@@ -120,17 +121,38 @@ def load_bundle(folder: Path) -> Bundle:
     if broken := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
         raise UserError(f"{folder}: the weights {broken} hold values that are no numbers; train again")
     model.load_state_dict(weights, strict=False)
+    if problem := _problem_of_exported(model):
+        raise UserError(f"{folder}: {problem}")
     return Bundle(model.eval().requires_grad_(False), recipe, tokenizers)
 
 
-def _make_room(model: Seq2Seq, weights: Mapping[str, torch.Tensor]) -> None:
-    """Gives a fresh model the layers of 8 bits and the shortlist that an exported one has."""
+def _make_room(model: Seq2Seq, weights: Mapping[str, torch.Tensor]) -> bool:
+    """Gives a fresh model the layers of 8 bits and the shortlist that an exported one has; whether that is possible."""
     scaled = [name.removesuffix(".scale").removesuffix(".gates") for name in weights if name.endswith(".scale")]
     quantise(model, dict.fromkeys(scaled, 1.0))
     by_word, always = weights.get("output.shortlist.by_word"), weights.get("output.shortlist.always")
-    if by_word is not None and always is not None:
-        size = model.tgt_embedding.num_embeddings
-        model.output.shortlist = Shortlist(torch.zeros_like(by_word), torch.zeros_like(always), size)
+    if by_word is None or always is None:
+        return True
+    if by_word.dtype != torch.int32 or always.dtype != torch.int32 or by_word.ndim != 2 or always.ndim != 1:
+        return False
+    size = model.tgt_embedding.num_embeddings
+    model.output.shortlist = Shortlist(torch.zeros_like(by_word), torch.zeros_like(always), size)
+    return len(by_word) == model.src_embedding.num_embeddings
+
+
+def _problem_of_exported(model: Seq2Seq) -> str | None:
+    """What is impossible in layers of 8 bits and in a shortlist, which index other things."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, Int8Linear) and not (layer.limit > 0 and (layer.scale > 0).all()):
+            return f"the scales of {name} are not positive"
+    shortlist = model.output.shortlist
+    if shortlist is None:
+        return None
+    by_word, always, words = shortlist.by_word, shortlist.always, model.tgt_embedding.num_embeddings
+    inside = ((by_word >= -1) & (by_word < words)).all() and ((always >= 0) & (always < words)).all()
+    if not inside or not (always == EOS).any():
+        return "the shortlist holds words that are not in the vocabulary, or not the end"
+    return None
 
 
 def _is_readable(weight: torch.Tensor, own: torch.Tensor) -> bool:

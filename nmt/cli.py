@@ -330,7 +330,7 @@ def _score(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from nmt.bundle import find_bundle, load_bundle
 
-    if options.folder.exists() and any(options.folder.iterdir()):
+    if options.folder.is_file() or (options.folder.exists() and any(options.folder.iterdir())):
         raise UserError(f"{options.folder}: is there already; remove it, or give another name")
     bundle = load_bundle(find_bundle(_model(options)))
     from nmt.export import export, save_export

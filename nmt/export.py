@@ -95,8 +95,15 @@ def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Ex
 
 
 def save_export(exported: Exported, folder: Path) -> None:
-    """Writes the bundle, with `results.json` beside the weights."""
-    save_bundle(exported.bundle, folder)
+    """Writes the bundle, with `results.json` beside the weights.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    try:
+        save_bundle(exported.bundle, folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
     write_text(folder / "results.json", json.dumps(exported.as_dict(), indent=2, ensure_ascii=False) + "\n")
 
 

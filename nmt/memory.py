@@ -8,21 +8,20 @@ import torch
 
 from nmt.errors import ProcessError
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of mallopt, from malloc.h
-_NEVER, _PAD = 2**31 - 1, 2**26  # bytes
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of mallopt, from malloc.h
 
 
 def keep_freed_memory() -> None:
     """Has this process keep freed memory for later instead of giving it back to the system, where glibc is used.
 
     A step takes and frees the same tens of megabytes again and again; to get them from the system each time costs up to
-    as long as what is computed in them. The process as a whole takes no more than it did at its peak.
+    as long as what is computed in them. Blocks of more than 32 MiB still go back: kept, they would leave gaps.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
+    except (OSError, AttributeError, TypeError):  # another C library
         return
-    for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, _PAD)):
+    for option, value in ((_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2**29), (_TOP_PAD, 2**26)):
         mallopt(option, value)
 
 

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 def map_on_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """The function of every item, in order; as many at once as torch has threads, each on one of them.
 
-    An exception comes out at its item's turn, and no further item is begun.
+    An exception comes out at its item's turn; items that have not begun by then never do.
     """
     threads = torch.get_num_threads()
     if min(threads, len(items)) < 2:

@@ -44,7 +44,7 @@ class JoeyNMT:
     def train(self, updates: int) -> None:
         """See `Toolkit`; it keeps a model only when it validates."""
         if not (self._model / "best.ckpt").exists():
-            often = {"validation_freq": updates, "logging_freq": min(50, max(updates // 2, 1))}
+            often = {"validation_freq": updates, "logging_freq": updates}  # the one has to be a multiple of the other
             self._train(self._model, {"updates": updates, **often})
 
     def speed(self, updates: int, block: int) -> Speed:

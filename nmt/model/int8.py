@@ -1,7 +1,7 @@
-"""Layers with weights of 8 bits, for a search on a CPU: a quarter of the memory, and products several times as fast.
+"""Layers with weights of 8 bits, for a search on a CPU: products several times as fast.
 
 A weight is a whole number from -127 to 127 times the scale of its row. The inputs of a product become such numbers,
-too, by one scale that is fixed beforehand; so nothing depends on the other rows of a batch. Sums are exact, in 32 bits.
+too, by one scale that is fixed beforehand; so a row's result does not depend on the other rows.
 """
 
 import warnings
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from nmt.model.fast.layers import Linear, LSTMCell, lstm_gates
 
 _MOST = 127  # largest number of 8 bits that has a negative of its own
-_HAS_VNNI = bool(torch.cpu.get_capabilities().get("avx512_vnni"))  # the processor's instructions for products in 8 bits
+_capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
+_HAS_VNNI = bool(_capabilities.get("avx512_vnni"))  # instructions of the processor for products in 8 bits
 # Without them pairs of products are added in 16 bits, which inputs of more than 7 bits would overflow.
 _MOST_OF_INPUT = _MOST if _HAS_VNNI else _MOST // 2
 _preparing = Lock()
@@ -63,6 +64,11 @@ class Int8Linear(nn.Module):
         bias = torch.zeros(len(weight)) if bias is None else bias.detach().float().clone()
         return cls(whole, scale, bias, torch.tensor(limit))
 
+    def _load_from_state_dict(self, *arguments: Any, **more: Any) -> None:
+        """Other numbers are to be prepared anew."""
+        self._product = None
+        super()._load_from_state_dict(*arguments, **more)
+
     def select(self, rows: Int[Tensor, " chosen"]) -> "Int8Linear":
         """A layer with some of the outputs, to be used a few times only."""
         chosen = Int8Linear(self.weight[rows], self.scale[rows], self.bias[rows], self.limit)
@@ -73,7 +79,7 @@ class Int8Linear(nn.Module):
         """Inputs weight' + bias in float32."""
         if self._product is None:
             with _preparing:
-                self._product = _prepare(self)
+                self._product = self._product or _prepare(self)
         outputs: Tensor = self._product(inputs.reshape(-1, inputs.shape[-1]).float())
         return outputs.reshape(*inputs.shape[:-1], len(self.scale))
 
@@ -85,7 +91,7 @@ def _unprepared(layer: Int8Linear) -> Product:
     weight = layer.weight.t() if _HAS_VNNI else layer.weight.t().float()
 
     def product(rows: Tensor) -> Tensor:
-        whole = (rows / scale).round_().clamp_(-_MOST_OF_INPUT, _MOST_OF_INPUT)
+        whole = (rows * (1.0 / scale)).round_().clamp_(-_MOST_OF_INPUT, _MOST_OF_INPUT)
         sums = torch._int_mm(whole.to(torch.int8), weight) if _HAS_VNNI else whole @ weight
         return torch.addcmul(layer.bias, sums, scales)
 
@@ -132,11 +138,14 @@ class Int8LSTMCell(nn.Module):
 def observed_limits(model: nn.Module) -> Iterator[dict[str, float]]:
     """Within, the largest magnitude that enters each of the layers which `quantise` changes is noted under its name."""
     limits: dict[str, float] = {}
+    noting = Lock()
 
     def note(name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         for read in inputs:
             values = read[0] if isinstance(read, tuple) else read  # of an LSTM's states the hidden one
-            limits[name] = max(limits.get(name, 0.0), values.abs().max().item())
+            largest = values.abs().max().item()
+            with noting:  # batches are searched at once
+                limits[name] = max(limits.get(name, 0.0), largest)
 
     handles = [layer.register_forward_pre_hook(partial(note, name)) for name, layer in _layers(model)]
     try:

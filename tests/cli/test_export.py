@@ -1,13 +1,15 @@
 """`nmt export` on a small trained model, through the real command, and what comes of it."""
 
 import json
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from nmt import Translator, train
 from nmt.bundle import Bundle, load_bundle, save_bundle
@@ -151,3 +153,35 @@ def test_damaged_parts_are_one_clear_line(exported: Path, tmp_path: Path) -> Non
     save_bundle(Bundle(bundle.model, bundle.recipe, bundle.tokenizers), tmp_path / "one")
     with pytest.raises(UserError, match=r"output\.words\.scale hold values that are no numbers"):
         load_bundle(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "output.shortlist.by_word",
+            lambda words: words + 10**6,
+            "shortlist holds words that are not in the vocabulary",
+        ),
+        ("output.shortlist.by_word", lambda words: words[:50], "shortlist does not fit"),
+        ("output.shortlist.by_word", lambda words: words[0], "shortlist does not fit"),
+        ("output.shortlist.by_word", lambda words: words.float(), "shortlist does not fit"),
+        ("output.shortlist.always", lambda words: words - 7, "shortlist holds words"),
+        ("output.shortlist.always", lambda words: words[words != 3], "or not the end"),
+        ("output.words.limit", torch.zeros_like, "scales of output.words are not positive"),
+        ("output.words.scale", torch.neg, "scales of output.words are not positive"),
+        ("output.words.weight", lambda weight: weight.float(), "of type torch.float32"),
+    ],
+)
+def test_numbers_that_are_impossible_are_refused(
+    name: str, change: Callable[[torch.Tensor], torch.Tensor], message: str, exported: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "one"
+    shutil.copytree(exported, folder)
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        header = file.metadata()
+    weights = load_file(folder / "model.safetensors")
+    weights[name] = change(weights[name]).contiguous()
+    save_file(weights, folder / "model.safetensors", metadata=header)
+    with pytest.raises(UserError, match=message):
+        load_bundle(folder)
