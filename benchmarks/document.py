@@ -110,6 +110,7 @@ def _save(figure: Any, path: Path) -> None:
 _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "bench": bench.rows,
     "peers": compare.rows,
+    "peers_opennmt": compare.rows,
     "quality": quality.rows,
     "full_size": full_size.rows,
     "gpu": full_size.rows,

@@ -336,6 +336,7 @@ def _export(options: argparse.Namespace) -> None:
     from nmt.export import export, save_export
 
     data = _with_path(bundle.recipe.data, options.data)
+    print("nmt: learning and testing; this takes about as long as four translations of the test set", file=sys.stderr)
     exported = export(bundle, data, options.weights == "int8", options.shortlist)
     save_export(exported, options.folder)
     print(exported.table())

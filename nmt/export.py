@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from nmt.data.corpus import load_split, load_texts
 from nmt.data.lexicon import Lexicon, learn_lexicon
 from nmt.errors import UserError
 from nmt.evaluation import Evaluation, evaluate_translator
-from nmt.model.int8 import observed_limits, quantise
+from nmt.model.int8 import is_quantised, observed_limits, quantise
 from nmt.model.shortlist import Shortlist
 from nmt.recipe import DataOptions
 from nmt.text import write_text
@@ -33,17 +34,19 @@ class Exported:
         bundle: what was exported.
         before: the model that it was made of.
         after: the exported one.
+        split: the set, as the recipe names it.
         shortlist: what it holds, and the share of the reference's pieces that its candidates hold; None without one.
     """
 
     bundle: Bundle
     before: Evaluation
     after: Evaluation
+    split: str
     shortlist: dict[str, Any] | None
 
     def table(self) -> str:
         """The scores of both, and the shortlist."""
-        rows = [self.before.table("before"), "", self.after.table("after")]
+        rows = [f"on {self.split}:", self.before.table("before"), "", self.after.table("after")]
         if self.shortlist:
             recall = 100 * self.shortlist["recall"]
             rows += ["", f"{recall:.1f} % of the pieces of the references are in their sentence's shortlist"]
@@ -51,7 +54,14 @@ class Exported:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
-        return {"before": self.before.as_dict(), "after": self.after.as_dict(), "shortlist": self.shortlist}
+        return {
+            "split": self.split,
+            "before": self.before.as_dict(),
+            "after": self.after.as_dict(),
+            "shortlist": self.shortlist,
+            "weights": "int8" if is_quantised(self.bundle.model) else "float32",
+            "versions": {package: version(package) for package in ("nmt", "torch")},
+        }
 
 
 def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Exported:
@@ -72,7 +82,8 @@ def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Ex
         raise UserError("nothing to export: float32 weights without a shortlist are the model as it is")
     if bundle.is_exported:
         raise UserError("this model was exported before; give the run that it was made of")
-    sources, references = load_texts(data, data.test or data.validation)
+    split = data.test or data.validation
+    sources, references = load_texts(data, split)
     model = deepcopy(bundle.model)
     shortlist = None
     if int8:
@@ -91,7 +102,7 @@ def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Ex
         evaluate_translator(Translator.from_bundle(each, "cpu"), sources, references, bundle.recipe.evaluation)
         for each in (bundle, exported)
     )
-    return Exported(exported, before, after, shortlist)
+    return Exported(exported, before, after, split, shortlist)
 
 
 def save_export(exported: Exported, folder: Path) -> None:
@@ -109,7 +120,7 @@ def save_export(exported: Exported, folder: Path) -> None:
 
 def _lexicon(data: DataOptions, tokenizers: TokenizerPair, candidates: int) -> Lexicon:
     training = load_split(data, data.train)
-    step = -(-len(training) // _MOST_PAIRS)
+    step = max(-(-len(training) // _MOST_PAIRS), 1)
     training = training.select(range(0, len(training), step))
     sources, targets = (
         tokenizer.encode([text or "" for text in training[side]])

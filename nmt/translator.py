@@ -2,8 +2,8 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -151,9 +151,10 @@ class Translator:
         with _evaluating(self.model):
             batches = self._batches(order)
             searched = self._search_all([[sources[index] for index in indices] for indices in batches], n_best)
-            for indices, hypotheses in zip(batches, searched, strict=True):
-                for index, best in zip(indices, hypotheses, strict=True):
-                    found[index] = self._translations(best)
+            with closing(searched):  # no search goes on when the network is no longer evaluated
+                for indices, hypotheses in zip(batches, searched, strict=True):
+                    for index, best in zip(indices, hypotheses, strict=True):
+                        found[index] = self._translations(best)
         return found
 
     def stream(self, blocks: Iterable[Sequence[str]], n_best: int = 1) -> Iterator[tuple[str, list[Translation]]]:
@@ -220,9 +221,11 @@ class Translator:
         """Whether batches are searched side by side, each on one core, and not one after the other on all."""
         return goes_fast(next(self.model.parameters()))
 
-    def _search_all(self, batches: Sequence[Sequence[Sequence[int]]], n_best: int) -> Iterator[list[list[Hypothesis]]]:
+    def _search_all(
+        self, batches: Sequence[Sequence[Sequence[int]]], n_best: int
+    ) -> Generator[list[list[Hypothesis]], None, None]:
         search = partial(self._search, n_best=n_best)
-        return map_on_cores(search, batches) if self._uses_cores() else map(search, batches)
+        yield from map_on_cores(search, batches) if self._uses_cores() else map(search, batches)
 
     def _search(self, sources: Sequence[Sequence[int]], n_best: int) -> list[list[Hypothesis]]:
         src_ids, src_lengths = (tensor.to(self.device) for tensor in source_tensors(sources))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nmt.errors import UserError
 from nmt.tokenizer import EOS, UNK
 
 _ITERATIONS = 5  # of expectation and maximisation
@@ -55,8 +56,13 @@ def learn_lexicon(
         candidates: how many translations of each source word.
         frequent: how many of the most frequent target words may always come.
         joint: whether both sides have the same words; then each is a candidate of itself: names, numbers.
+
+    Raises:
+        UserError: if there is no pair of sentences.
     """
     pairs = _spread([(np.array(s), np.array(t)) for s, t in zip(sources, targets, strict=True) if s and t])
+    if not pairs:
+        raise UserError("data.train: there are no sentence pairs to learn a shortlist from")
     keys = _different(pairs, tgt_vocab)
     of_source, of_target = keys // tgt_vocab, keys % tgt_vocab
     parts = [_Part(np.searchsorted(keys, links).astype(np.int32), sizes) for links, sizes in _links(pairs, tgt_vocab)]
@@ -140,6 +146,7 @@ def _best(
     sources = of_source[order]
     ranks = np.arange(len(order)) - np.searchsorted(sources, sources)
     kept = ranks < candidates
-    best = np.full((src_vocab, candidates), -1, dtype=np.int32)
+    most = int(ranks[kept].max()) + 1  # no source word has more
+    best = np.full((src_vocab, most), -1, dtype=np.int32)
     best[sources[kept], ranks[kept]] = of_target[order[kept]]
     return best

@@ -7,6 +7,7 @@ import pytest
 
 from nmt.data import lexicon
 from nmt.data.lexicon import learn_lexicon
+from nmt.errors import UserError
 
 SOURCES = [[4, 5], [5, 6, 4], [7], [4, 7, 7], [6, 5], [], [8]]
 TARGETS = [[9, 5], [5, 6, 9], [10], [9, 10, 10, 4], [6, 5], [4], []]
@@ -71,3 +72,12 @@ def test_of_too_many_sentences_some_are_taken(monkeypatch: pytest.MonkeyPatch) -
     found = learn_lexicon(SOURCES, TARGETS, 12, 11, 2, 3, joint=False)
     assert np.array_equal(found.by_word, some.by_word)
     assert not np.array_equal(found.by_word, everything.by_word)
+
+
+def test_without_a_pair_there_is_nothing_to_learn() -> None:
+    with pytest.raises(UserError, match=r"data\.train: there are no sentence pairs"):
+        learn_lexicon([[4], []], [[], [5]], 12, 11, 2, 3, joint=False)
+
+
+def test_asking_for_more_candidates_than_there_are_takes_no_room() -> None:
+    assert learn_lexicon(SOURCES, TARGETS, 12, 11, 10**9, 3, joint=False).by_word.shape == (12, 5)
