@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -53,8 +54,14 @@ class Bundle:
         return is_quantised(self.model) or self.model.output.shortlist is not None
 
 
-def save_bundle(bundle: Bundle, folder: Path) -> None:
-    """Writes a bundle; the folder appears whole or not at all, and replaces one that is there."""
+def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Writes a bundle; the folder appears whole or not at all, and replaces one that is there.
+
+    Args:
+        bundle: the model.
+        folder: where.
+        beside: names and contents of other files in the folder.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = scratch_path(folder)
     try:
@@ -64,6 +71,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         version = 2 if bundle.is_exported else 1
         header = {"format": str(version), "tokenizers": bundle.tokenizers.fingerprint}
         save_file(_own_weights(bundle.model), scratch / _WEIGHTS, metadata=header)
+        for name, content in beside.items():
+            (scratch / name).write_text(content, encoding="utf-8")
         shutil.copymode(scratch / _RECIPE, scratch / _WEIGHTS)  # safetensors writes for the owner alone
         _replace(folder, scratch)
     except BaseException:

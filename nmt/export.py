@@ -17,7 +17,6 @@ from nmt.evaluation import Evaluation, evaluate_translator
 from nmt.model.int8 import is_quantised, observed_limits, quantise
 from nmt.model.shortlist import Shortlist
 from nmt.recipe import DataOptions
-from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
 from nmt.translator import Translator
 
@@ -112,10 +111,10 @@ def save_export(exported: Exported, folder: Path) -> None:
         UserError: if the folder cannot be written.
     """
     try:
-        save_bundle(exported.bundle, folder)
+        results = json.dumps(exported.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        save_bundle(exported.bundle, folder, {"results.json": results})
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    write_text(folder / "results.json", json.dumps(exported.as_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _lexicon(data: DataOptions, tokenizers: TokenizerPair, candidates: int) -> Lexicon:
