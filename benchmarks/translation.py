@@ -22,8 +22,6 @@ from nmt.model.build import build_model
 from nmt.recipe_file import load_recipe
 from nmt.translator import Translation, Translator
 
-_WARM_UP = 64  # lines
-
 
 class Round(TypedDict):
     """One translation of all lines together."""
@@ -35,7 +33,13 @@ class Round(TypedDict):
 
 
 def measure(
-    model: Path, sources: Sequence[str], references: Sequence[str], rounds: int, single: bool, **search: int
+    model: Path,
+    sources: Sequence[str],
+    references: Sequence[str],
+    rounds: int,
+    single: bool,
+    warm_up: int,
+    **search: int,
 ) -> dict[str, Any]:
     """Translates the lines `rounds` times, all at once or one at a time.
 
@@ -45,13 +49,14 @@ def measure(
         references: their translations, for BLEU: a search that is fast and wrong would be seen.
         rounds: how often.
         single: one line at a time, as somebody who waits for each would.
+        warm_up: lines to translate before the first round.
         **search: fields of the recipe's `search` to change.
     """
     bundle = load_bundle(model)
     translator = Translator.from_bundle(bundle, "cpu", **search)
     model_costs = costs(bundle.recipe.model, len(bundle.tokenizers.target))
     src_lengths = [len(ids) + 1 for ids in translator.tokenizers.source.encode(sources)]
-    translator.translate(sources[: 8 if single else _WARM_UP])
+    translator.translate(sources[:warm_up])
     probes: list[Probe] = [probe(translator.device)]
     found: list[Round] = []
     waits: list[float] = []
@@ -101,11 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lines", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--single", action="store_true", help="one line at a time")
+    parser.add_argument("--warm-up", type=int, default=64, help="lines to translate before; 0: none")
     options = parser.parse_args(arguments)
     data = load_recipe(options.recipe, options.overrides).recipe.data
     sources, references = (side[: options.lines] for side in load_texts(data, data.test or data.validation))
     search = {"beam_size": options.beam, "batch_size": options.batch_size}
-    print(json.dumps(measure(options.model, sources, references, options.rounds, options.single, **search)))
+    how = {"rounds": options.rounds, "single": options.single, "warm_up": options.warm_up}
+    print(json.dumps(measure(options.model, sources, references, **how, **search)))
 
 
 if __name__ == "__main__":

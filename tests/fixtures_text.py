@@ -1,7 +1,8 @@
 """Text, tokenizers and small models for the tests of everything that handles text."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from datasets import Dataset
 
 from nmt.bundle import Bundle, save_bundle
 from nmt.data.batch import make_batch
+from nmt.data.lexicon import learn_lexicon
 from nmt.data.numbers import number_corpus
 from nmt.model.build import build_model
+from nmt.model.int8 import observed_limits, quantise
+from nmt.model.shortlist import Shortlist
 from nmt.recipe import Recipe, TokenizerOptions
 from nmt.tokenizer import Tokenizer, TokenizerPair, train_tokenizer
 from nmt.training.loss import sequence_loss
+from nmt.translator import Translator
 
 SOURCES = [row["de"] for row in number_corpus("train")[:600]]
 TARGETS = [row["en"] for row in number_corpus("train")[:600]]
@@ -92,6 +97,24 @@ def practised_bundle() -> Bundle:
     """A model of words that nearly knows its eight lines; not to be changed."""
     sizes = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.1}
     return make_bundle(steps=45, tokenizer={"type": "word"}, model=sizes)
+
+
+def exported(bundle: Bundle) -> Bundle:
+    """The same model as an export makes it, with weights of 8 bits and a short list."""
+    model, tokenizers = deepcopy(bundle.model), bundle.tokenizers
+    with observed_limits(model) as limits:
+        Translator(model, tokenizers, bundle.recipe.search).translate(SOURCES[:20])
+    quantise(model, limits)
+    texts = tokenizers.source.encode(SOURCES), tokenizers.target.encode(TARGETS)
+    sizes = len(tokenizers.source), len(tokenizers.target)
+    lexicon = learn_lexicon(*texts, *sizes, 8, 20, joint=tokenizers.source is tokenizers.target)
+    by_word, always = torch.from_numpy(lexicon.by_word), torch.from_numpy(lexicon.always)
+    model.output.shortlist = Shortlist(by_word, always, len(tokenizers.target))
+    return Bundle(model, bundle.recipe, tokenizers)
+
+
+KINDS: dict[str, Callable[[Bundle], Bundle]] = {"trained": lambda bundle: bundle, "exported": exported}
+"""What may become of a bundle before it is used."""
 
 
 def saved(bundle: Bundle, folder: Path) -> Path:

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--train-updates", type=int, default=908, help="of the models that translate, trained once")
     parser.add_argument("--lines", type=int, default=1000, help="of the test set to translate; 0: none")
     parser.add_argument("--batch-size", type=int, default=128, help="of the translation")
-    parser.add_argument("--single-lines", type=int, default=100, help="to translate one at a time; 0: none")
+    parser.add_argument("--single-lines", type=int, default=300, help="to translate one at a time; 0: none")
     return parser
 
 

@@ -57,7 +57,7 @@ class Ours:
     def translate(self, search: Search) -> Translated:
         """See `Toolkit`."""
         model = self.work.folder / "models" / ("nmt-exported" if self.exported else "nmt")
-        arguments = ["--model", model, "--rounds", 1, "--lines", search.lines]
+        arguments = ["--model", model, "--rounds", 1, "--warm-up", 0, "--lines", search.lines]
         arguments += ["--beam", search.beam_size, "--batch-size", search.batch_size]
         arguments += ["--single"] if search.batch_size == 1 else []
         finished = run_module("translation", *map(str, [self.work.recipe_path, *self.work.overrides, *arguments]))

@@ -1,6 +1,6 @@
 """The network: encoder, bridge, decoder and output layer. It knows nothing of files, recipes or training."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -85,7 +85,7 @@ class Seq2Seq(nn.Module):
         embedded = self._drop(self.tgt_embedding(tokens))
         step = self.decoder.step(embedded, state.decoder, state.source)
         log_probs, best = self.output.best(self._drop(step.output), state.candidates, choice)
-        return ModelStep(log_probs, best, replace(state, decoder=step.state))
+        return ModelStep(log_probs, best, TranslationState(state.source, step.state, state.candidates))
 
     def forward(
         self,

@@ -33,11 +33,12 @@ def greedy_search(
         step = model.step(previous, state, settings.choice(len(columns), src_lengths[sentences]))
         previous, sums = step.tokens[:, 0], sums + step.log_probs[:, 0]
         columns.append(torch.full_like(src_lengths, settings.eos).index_copy(0, sentences, previous))
-        ended = previous == settings.eos
-        for sentence, log_prob in zip(sentences[ended].tolist(), sums[ended].tolist(), strict=True):
-            log_probs[sentence] = log_prob
-        rows = (~ended).nonzero()[:, 0]
-        sentences, previous, sums, state = sentences[rows], previous[rows], sums[rows], step.state.select(rows, rows)
+        state, ended = step.state, previous == settings.eos
+        if ended.any():
+            for sentence, log_prob in zip(sentences[ended].tolist(), sums[ended].tolist(), strict=True):
+                log_probs[sentence] = log_prob
+            rows = (~ended).nonzero()[:, 0]
+            sentences, previous, sums, state = sentences[rows], previous[rows], sums[rows], state.select(rows, rows)
     found = [tokens[: tokens.index(settings.eos)] for tokens in torch.stack(columns, dim=1).tolist()]
     lengths = torch.tensor([len(tokens) + 1 for tokens in found])
     scores = torch.tensor(log_probs) / length_penalty(lengths, settings.length_penalty)

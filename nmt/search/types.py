@@ -40,6 +40,8 @@ class Choice:
 
     def part(self, rows: slice) -> "Choice":
         """The same for some of the rows."""
+        if self.too_short is None and self.at_limit is None:
+            return self
         bounds = (self.too_short, self.at_limit)
         too_short, at_limit = (None if bound is None else bound[rows] for bound in bounds)
         return replace(self, too_short=too_short, at_limit=at_limit)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from nmt.bundle import load_bundle
+from nmt.bundle import Bundle, load_bundle
 from nmt.errors import UserError
-from tests.fixtures_text import make_bundle, saved
+from tests.fixtures_text import KINDS, make_bundle, saved
 from tests.training_runs import run_nmt
 
 PARTS = ["model.safetensors", "source.model", "recipe.yaml"]
@@ -39,9 +39,14 @@ def refusal(folder: Path) -> str:
     return message
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    return KINDS[request.param](make_bundle())
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return saved(make_bundle(), tmp_path / "model")
+def folder(bundle: Bundle, tmp_path: Path) -> Path:
+    return saved(bundle, tmp_path / "model")
 
 
 def test_the_trap_would_snap(tmp_path: Path) -> None:
@@ -88,14 +93,14 @@ def test_the_command_says_one_line(folder: Path, tmp_path: Path) -> None:
     assert not trap.mark.exists()
 
 
-def test_foreign_weights_are_refused(folder: Path) -> None:
+def test_foreign_weights_are_refused(bundle: Bundle, folder: Path) -> None:
     weights = folder / "model.safetensors"
     save_file({"lstm.weight": torch.zeros(2, 3)}, weights)
     assert "written in format unknown" in refusal(folder)
-    header = {"format": "1", "tokenizers": make_bundle().tokenizers.fingerprint}
+    header = {"format": "2" if bundle.is_exported else "1", "tokenizers": bundle.tokenizers.fingerprint}
     save_file({"lstm.weight": torch.zeros(2, 3)}, weights, metadata=header)
     assert "weights and recipe do not fit" in refusal(folder)
-    own = {name: tensor.contiguous() for name, tensor in make_bundle().model.state_dict().items()}
+    own = {name: tensor.contiguous() for name, tensor in bundle.model.state_dict().items()}
     save_file({**own, "more": torch.zeros(1)}, weights, metadata=header)
     assert refusal(folder).endswith("the first difference is more")
     save_file(own, weights, metadata={**header, "tokenizers": ""})
@@ -112,8 +117,8 @@ def test_an_archive_is_refused(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved(make_bundle(), tmp_path_factory.mktemp("damaged") / "model")
+def shared_folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(bundle, tmp_path_factory.mktemp("damaged") / "model")
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -16,7 +16,7 @@ from nmt.bundle import write_tokenizers
 from nmt.text import read_blocks
 from nmt.tokenizer import EOS
 from nmt.translator import Translator
-from tests.fixtures_text import make_bundle, piecewise, tokenizer_pair
+from tests.fixtures_text import KINDS, make_bundle, piecewise, tokenizer_pair
 
 # What a training does before and between its steps. The memory of the process itself is measured: pages of the
 # memory-mapped corpus are not counted, which the system takes back as it needs them.
@@ -92,8 +92,9 @@ def test_the_corpus_stays_on_disk(tmp_path: Path) -> None:
     assert growth < 100 * (MANY - FEW)
 
 
-def test_translating_holds_one_block() -> None:
-    bundle = make_bundle()
+@pytest.mark.parametrize("kind", KINDS)
+def test_translating_holds_one_block(kind: str) -> None:
+    bundle = KINDS[kind](make_bundle())
     with torch.no_grad():
         bundle.model.output.words.bias[EOS] = 1e4  # every translation ends at once
     options = bundle.recipe.search.model_copy(update={"beam_size": 1, "batch_size": 256})

@@ -1,6 +1,7 @@
 """Promise 2: changing what is in the padding, or how much there is of it, changes no loss, gradient or output."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nmt.data.batch import Batch, make_batch
+from nmt.model.fast.products import readable_steps
 from nmt.recipe import EncoderOptions
 from nmt.tokenizer import PAD
 from nmt.training.loss import Loss, sequence_loss
-from tests.helpers import ATTENTIONS, tiny_model
+from tests.helpers import ATTENTIONS, SENTENCES, exported_model, tiny_model
 
 VOCAB = 9
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
@@ -53,16 +55,18 @@ class Pass:
     weights: Tensor | None
 
 
-def run(attention: str, options: dict[str, Any], batch: Batch) -> Pass:
+def run(attention: str, options: dict[str, Any], batch: Batch, readable: bool) -> Pass:
     """One pass forwards and backwards in float64."""
     model = tiny_model(attention, VOCAB, **options).double()
-    loss = sequence_loss(model, batch, label_smoothing=0.1)
-    torch.autograd.backward(loss.objective)
-    outputs, weights = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
+    with readable_steps() if readable else nullcontext():
+        loss = sequence_loss(model, batch, label_smoothing=0.1)
+        torch.autograd.backward(loss.objective)
+        outputs, weights = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
     gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     return Pass(loss, gradients, outputs, weights)
 
 
+@pytest.mark.parametrize("readable", [False, True], ids=["fast", "readable"])
 @pytest.mark.parametrize(("attention", "options"), NETWORKS)
 @settings(max_examples=15)
 @given(
@@ -80,6 +84,7 @@ def test_padding_changes_nothing(
     tgt_columns: int,
     src_garbage: list[int],
     tgt_garbage: list[int],
+    readable: bool,
 ) -> None:
     sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
     plain = make_batch(sources, targets)
@@ -90,7 +95,7 @@ def test_padding_changes_nothing(
         padded_with(plain.tgt_in, tgt_lengths, tgt_columns, tgt_garbage),
         padded_with(plain.tgt_out, tgt_lengths, tgt_columns, [PAD]),  # here PAD says that nothing is predicted
     )
-    expected, found = run(attention, options, plain), run(attention, options, other)
+    expected, found = (run(attention, options, batch, readable) for batch in (plain, other))
     assert_close(found.loss.objective, expected.loss.objective)
     assert_close(found.loss.nll, expected.loss.nll)
     assert found.loss.tokens == expected.loss.tokens == sum(tgt_lengths)
@@ -105,3 +110,21 @@ def test_padding_changes_nothing(
         ours, theirs = found.weights[row, :tgt_length], expected.weights[row, :tgt_length]
         assert_close(ours[:, :src_length], theirs[:, :src_length])
         assert not ours[:, src_length:].any()
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_padding_changes_no_output_of_an_exported_model(attention: str) -> None:
+    """The training's pass, by which translations are scored and aligned; promise 1 has the search."""
+    model = exported_model(attention)
+    plain = make_batch(SENTENCES, SENTENCES)
+    lengths = [len(sentence) + 1 for sentence in SENTENCES]
+    src_ids = padded_with(plain.src_ids, lengths, 2, [7, 4, 8])
+    tgt_in = padded_with(plain.tgt_in, lengths, 3, [5, 8])
+    expected, expected_weights = model(plain.src_ids, plain.src_lengths, plain.tgt_in)
+    found, weights = model(src_ids, plain.src_lengths, tgt_in)
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(found[row, :length], expected[row, :length], rtol=0, atol=1e-6)
+        if weights is not None:
+            ours = weights[row, :length, :length]
+            torch.testing.assert_close(ours, expected_weights[row, :length, :length], rtol=0, atol=1e-6)
+            assert not weights[row, :length, length:].any()

@@ -4,14 +4,17 @@ import itertools
 import select
 import subprocess
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.bundle import Bundle
 from nmt.text import count_lines, read_blocks, read_lines
 from nmt.translator import Translator
-from tests.fixtures_text import ODD_LINES, SOURCES, make_bundle, piecewise, practised_bundle, saved
+from tests.fixtures_text import KINDS, ODD_LINES, SOURCES, make_bundle, piecewise, practised_bundle, saved
 from tests.training_runs import nmt_command
 
 ODD_BYTES = [
@@ -63,10 +66,16 @@ def test_a_stream_has_the_lines_of_a_file_however_it_arrives(
         assert list(read_lines(path)) == expected
 
 
+@cache
+def practised(kind: str) -> Bundle:
+    return KINDS[kind](practised_bundle())
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=30)
 @given(lines=st.lists(st.text(st.characters(exclude_characters="\n"), max_size=12), max_size=12))
-def test_any_lines_give_as_many_in_their_order(lines: list[str]) -> None:
-    bundle = practised_bundle()
+def test_any_lines_give_as_many_in_their_order(kind: str, lines: list[str]) -> None:
+    bundle = practised(kind)
     options = bundle.recipe.search.model_copy(update={"beam_size": 1, "max_length_ratio": 0.5})
     translate = Translator(bundle.model, bundle.tokenizers, options, warn=lambda _: None)
     lines = [decoded(line.encode(errors="replace")) for line in lines]
@@ -80,18 +89,21 @@ def test_any_lines_give_as_many_in_their_order(lines: list[str]) -> None:
 # -- the command --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
+@pytest.fixture(scope="module", params=KINDS)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model, which writes any bytes that it can."""
-    return Translator.load(saved(make_bundle(), tmp_path_factory.mktemp("lines") / "model"), "cpu")
+    return saved(KINDS[request.param](make_bundle()), tmp_path_factory.mktemp("lines") / "model")
 
 
 @pytest.fixture(scope="module")
-def command(translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def translator(model: Path) -> Translator:
+    """What translates with it."""
+    return Translator.load(model, "cpu")
+
+
+@pytest.fixture(scope="module")
+def command(model: Path) -> list[str]:
     """The command line that does the same."""
-    bundle = make_bundle()
-    assert bundle.recipe.search == translator.options
-    model = saved(bundle, tmp_path_factory.mktemp("command") / "model")
     return nmt_command("translate", "--device", "cpu", "--model", model)
 
 

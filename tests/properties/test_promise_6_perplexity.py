@@ -10,6 +10,7 @@ import torch
 from nmt import Translator, train
 from nmt.data.numbers import number_corpus
 from nmt.tokenizer import BOS, EOS
+from tests.fixtures_text import exported, practised_bundle
 from tests.helpers import step_log_probs
 from tests.training_runs import last_weights, tiny_recipe
 
@@ -40,6 +41,17 @@ def test_perplexity_is_the_likelihood_of_the_tokens_however_they_are_batched(tmp
     # What was shown during the training is the same measure: the checkpoint kept is the one with these words.
     log = (run / "log.txt").read_text(encoding="utf-8")
     assert f"perplexity {results['validation']['perplexity']:.3f}  BLEU" in log
+
+
+def test_an_exported_model_scores_among_the_whole_vocabulary() -> None:
+    """By 8 bits, but not among the words of a shortlist, which depend on the source."""
+    bundle = exported(practised_bundle())
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    rows = number_corpus("train")[:12]
+    scores = translate.score([row["de"] for row in rows], [row["en"] for row in rows])
+    perplexity = math.exp(-sum(log_prob for log_prob, _ in scores) / sum(tokens for _, tokens in scores))
+    bundle.model.output.shortlist = None
+    assert perplexity == pytest.approx(reference_perplexity(translate, rows), rel=1e-5)
 
 
 def test_accumulating_batches_is_one_large_batch(tmp_path: Path) -> None:

@@ -1,0 +1,346 @@
+"""What each change that makes training or translation fast gains: the same work with and without it, in turn.
+
+python -m benchmarks.levers data.path=path/to/multi30k --model runs/work/TIME --exported exported/work
+
+Trained are the sizes of work.yaml with random weights and ids. Without a change, what it replaced stands in its place.
+The measured gain is how many times as fast the work is with it. The predicted one follows from the changed function
+alone: at each call of one run both versions are timed, and their difference is compared with the time of the run.
+"""
+
+import argparse
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree
+
+from benchmarks import growth
+from benchmarks.bench import WORK, say
+from benchmarks.full_size import batches
+from benchmarks.machine import describe_machine, describe_versions, probe
+from benchmarks.report import table, write_results
+from nmt.data.corpus import load_texts
+from nmt.memory import keep_freed_memory
+from nmt.model import decoder, encoder, int8, output, seq2seq
+from nmt.model.build import build_model
+from nmt.model.fast import cross_entropy, dropout, loops, products, tanh
+from nmt.model.fast import decoder as fast_decoder
+from nmt.model.shortlist import Candidates
+from nmt.recipe_file import load_recipe
+from nmt.search import scoring
+from nmt.training import loss, optim
+from nmt.translator import Translator
+
+SIZES = growth.Sizes(source=18, vocab=8000, batch=64, hidden=512)
+"""What is trained."""
+
+Place = tuple[Any, str]
+"""A module or class, and the name of what is replaced in it."""
+
+
+@dataclass(frozen=True)
+class Lever:
+    """A change, and how to do without it.
+
+    Attributes:
+        name: what the change is.
+        where: the file that makes it.
+        instead: what stands in each place without it.
+        predicted: whether the functions in these places can be timed alone; those of autograd cannot.
+    """
+
+    name: str
+    where: str
+    instead: Mapping[Place, Any]
+    predicted: bool = True
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a change gains.
+
+    Attributes:
+        name: of the lever.
+        where: its file.
+        predicted: how many times as fast the work should be, by the functions alone; None where that is not known.
+        measured: how many times as fast it was, in each round.
+    """
+
+    name: str
+    where: str
+    predicted: float | None
+    measured: list[float]
+
+
+@contextmanager
+def without(instead: Mapping[Place, Any]) -> Iterator[None]:
+    """Within, the other versions stand in their places."""
+    with ExitStack() as stack:
+        for (owner, name), other in instead.items():
+            stack.enter_context(patch.object(owner, name, other))
+        yield
+
+
+def measure(work: Callable[[], object], lever: Lever, rounds: int, threads: int) -> Gain:
+    """Times the work with and without a change.
+
+    Args:
+        work: what is timed.
+        lever: the change.
+        rounds: how often, each time both ways.
+        threads: in how many threads the work calls the changed functions.
+    """
+    predicted = _predict(work, lever, threads) if lever.predicted else None
+    found = []
+    with without(lever.instead):
+        work()
+    for number in range(rounds):
+        seconds = {}
+        for changed in (True, False) if number % 2 else (False, True):
+            with without({} if changed else lever.instead):
+                seconds[changed] = _seconds(work)
+        found.append(seconds[False] / seconds[True])
+    return Gain(lever.name, lever.where, predicted, found)
+
+
+def _predict(work: Callable[[], object], lever: Lever, threads: int) -> float:
+    """1 + what the functions save, as a share of the time of the work with the change."""
+    work()
+    whole = _seconds(work) * threads
+    saved: list[float] = []
+    with without({place: _both(getattr(*place), other, saved) for place, other in lever.instead.items()}):
+        work()
+    return 1 + sum(saved) / whole
+
+
+def _both(now: Callable[..., Any], before: Callable[..., Any], saved: list[float]) -> Callable[..., Any]:
+    """A function that times both versions at each call, on the same arguments, and gives what the present one does."""
+    inside = threading.local()
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        if getattr(inside, "already", False):
+            return now(*arguments, **named)
+        inside.already = True
+        try:
+            copies = _pytree.tree_map_only(Tensor, _copy, (arguments, named))
+            start = time.perf_counter()
+            before(*copies[0], **copies[1])
+            middle = time.perf_counter()
+            result = now(*arguments, **named)
+            saved.append((middle - start) - (time.perf_counter() - middle))
+            return result
+        finally:
+            inside.already = False
+
+    return call
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().to_dense() if tensor.is_mkldnn else tensor.detach().clone()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def training_work(sizes: growth.Sizes = SIZES, updates: int = 4) -> Callable[[], object]:
+    """Some updates on batches of sentences of up to so many words."""
+    torch.manual_seed(1)
+    model = build_model(sizes.model_options(), sizes.vocab, sizes.vocab).train()
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    given = batches(updates, sizes.batch, sizes.vocab, sizes.source)
+
+    def work() -> None:
+        for batch in given:
+            nn.Module.zero_grad(model)
+            found = loss.sequence_loss(model, batch)
+            found.objective.backward()  # type: ignore[no-untyped-call]
+            optim.scale_gradients(model.parameters(), 1 / int(found.tokens), 1.0)
+            optimizer.step()
+
+    return work
+
+
+def search_work(model: Path, lines: Sequence[str]) -> Callable[[], object]:
+    """A translation of lines with a beam of 5."""
+    translator = Translator.load(model, "cpu", beam_size=5, batch_size=128)
+    return lambda: translator.translate(lines)
+
+
+def _whole_logits(
+    inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    found = loss.smoothed_cross_entropy(products.linear(inputs, weight, bias), targets, smoothing)
+    return found.objective, found.nll
+
+
+def _divide_and_clip(parameters: Any, factor: float, largest_norm: float) -> None:
+    chosen = list(parameters)
+    for parameter in chosen:
+        parameter.grad.mul_(factor)
+    nn.utils.clip_grad_norm_(chosen, largest_norm)
+
+
+_ONEDNN = Lever(
+    "oneDNN's product for every layer, without copying transposed weights",
+    "fast/products.py",
+    {(products, "_multiply"): nn.functional.linear}
+    | {(owner, "in_order"): lambda weight: weight for owner in (products, cross_entropy)},
+)
+_TANH = Lever(
+    "tanh as 2σ(2x) - 1: torch's logistic function is much faster than its tanh",
+    "fast/tanh.py",
+    {(owner, "tanh_into"): lambda out, inputs: torch.tanh(inputs, out=out) for owner in (loops, tanh)},
+)
+
+TRAINING: tuple[Lever, ...] = (
+    _ONEDNN,
+    Lever(
+        "encoder over padded sentences by oneDNN's LSTM; one more input shuts the gates in the padding",
+        "fast/encoder.py",
+        {(encoder, "goes_fast"): lambda _: False},
+        predicted=False,
+    ),
+    Lever(
+        "gradients of the decoder's loop by hand; products over all steps before and after it",
+        "fast/decoder.py, fast/loops.py",
+        {(seq2seq, "fast_unroll"): decoder.unroll},
+        predicted=False,
+    ),
+    Lever(
+        "logits of some tokens at a time, turned into their own gradient in place: never all logits, no second pass",
+        "fast/cross_entropy.py",
+        {(loss, "linear_cross_entropy"): _whole_logits},
+        predicted=False,
+    ),
+    Lever(
+        "tokens of the loss in multiples of eight: some odd numbers of rows take oneDNN up to twice as long",
+        "fast/cross_entropy.py",
+        {(cross_entropy, "_MULTIPLE"): 1},
+        predicted=False,
+    ),
+    _TANH,
+    Lever(
+        "dropout from 16 random bits a value instead of torch's draw",
+        "fast/dropout.py",
+        {
+            (owner, "kept"): lambda like, probability: nn.functional.dropout(torch.ones_like(like), probability, True)
+            for owner in (dropout, fast_decoder)
+        },
+    ),
+    Lever(
+        "a query's scores as a row times a matrix instead of a matrix times a column",
+        "fast/loops.py",
+        {(loops.DotSteps, "scores"): lambda self, query: torch.bmm(self.keys, query[:, :, None])[:, :, 0]},
+    ),
+    Lever(
+        "gradients divided by the tokens and clipped in one pass",
+        "training/optim.py",
+        {(optim, "scale_gradients"): _divide_and_clip},
+        predicted=False,
+    ),
+)
+SEARCH: tuple[Lever, ...] = (
+    _ONEDNN,
+    Lever(
+        "weights that are not trained are brought into oneDNN's order once",
+        "fast/products.py",
+        {(products, "_in_order"): products._dense},
+        predicted=False,
+    ),
+    Lever(
+        "one batch for each core instead of all cores for each batch",
+        "threads.py",
+        {(Translator, "_uses_cores"): lambda _: False},
+        predicted=False,
+    ),
+    Lever(
+        "the best of many by the maxima of groups of 64 instead of `topk` over all",
+        "search/scoring.py",
+        {(scoring, "_top"): lambda values, k: tuple(values.topk(k))},
+    ),
+    Lever(
+        "logits of some rows at a time, few enough for the processor's cache",
+        "output.py",
+        {(output, "_LOGITS_AT_ONCE"): {}},
+        predicted=False,
+    ),
+    _TANH,
+)
+EXPORTED: tuple[Lever, ...] = (
+    Lever(
+        "a shortlist for each sentence; a batch multiplies the words of all its sentences",
+        "shortlist.py",
+        {(output.OutputLayer, "candidates"): lambda self, *_: Candidates(self.words)},
+        predicted=False,
+    ),
+    Lever(
+        "the shortlist's product with weights as they are, not in FBGEMM's order",
+        "int8.py",
+        {(int8, "_unprepared"): int8._prepare},
+        predicted=False,
+    ),
+    _TANH,
+)
+
+
+def rows(gains: Sequence[Any]) -> list[list[str]]:
+    """The table of one kind of work: what each change should gain and did."""
+    found = [["change", "where", "predicted", "measured", "min", "max"]]
+    for gain in gains:
+        predicted = "" if gain["predicted"] is None else f"{gain['predicted']:.2f}"
+        measured = [statistics.median(gain["measured"]), min(gain["measured"]), max(gain["measured"])]
+        found.append([gain["name"], f"`{gain['where']}`", predicted, *(f"{ratio:.2f}" for ratio in measured)])
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures what the command line says."""
+    options = _parser().parse_args(arguments)
+    keep_freed_memory()
+    threads = torch.get_num_threads()
+    kinds: dict[str, tuple[Callable[[], object], Sequence[Lever], int]] = {"training": (training_work(), TRAINING, 1)}
+    if options.model or options.exported:
+        data = load_recipe(WORK, options.overrides).recipe.data
+        lines = load_texts(data, data.test or data.validation)[0][: options.lines]
+        for kind, model, levers in (("search", options.model, SEARCH), ("exported", options.exported, EXPORTED)):
+            if model:
+                kinds[kind] = (search_work(model, lines), levers, threads)
+    results: dict[str, Any] = {"versions": describe_versions(), "machine": describe_machine()}
+    results["probe"] = probe(torch.device("cpu"))
+    for kind, (work, levers, working) in kinds.items():
+        results[kind] = []
+        for lever in levers:
+            say(f"{kind}: {lever.name}")
+            results[kind].append(asdict(measure(work, lever, options.rounds, working)))
+        print(table(rows(results[kind])), end="\n\n", flush=True)
+    say(f"all figures: results/{write_results(options.name, results).name}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.levers", description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="fields of the recipe to change, data.path=..."
+    )
+    parser.add_argument("--model", type=Path, help="run or bundle of the work, for the changes of the search")
+    parser.add_argument("--exported", type=Path, help="what nmt export made of it, for those of exported models")
+    parser.add_argument("--lines", type=int, default=256, help="of the test set to translate each time")
+    parser.add_argument("--name", default="levers", help="of the file in results/")
+    parser.add_argument("--rounds", type=int, default=7, help="of each change, each with and without it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
