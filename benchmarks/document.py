@@ -18,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from benchmarks import bench, full_size, growth, quality
+from benchmarks import bench, full_size, growth, levers, quality
 from benchmarks.peers import compare
 from benchmarks.report import RESULTS
 from nmt.text import write_bytes, write_text
@@ -48,6 +48,9 @@ def tables(name: str, results: Any) -> list[str]:
             for what in growth.WHAT
             for axis, points in results[what].items()
         ]
+    if name == "levers":
+        kinds = [levers.rows(results[kind]) for kind in ("training", "search", "exported") if kind in results]
+        return [_markdown(found) for found in (*kinds, levers.tried_rows(results["tried"]))]
     return [_markdown(_ROWS[name](results))]
 
 

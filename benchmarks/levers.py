@@ -87,6 +87,8 @@ def without(instead: Mapping[Place, Any]) -> Iterator[None]:
     with ExitStack() as stack:
         for (owner, name), other in instead.items():
             stack.enter_context(patch.object(owner, name, other))
+        stack.callback(products._ordered.clear)
+        products._ordered.clear()  # weights in an order that the other version may not know
         yield
 
 
@@ -178,6 +180,49 @@ def search_work(model: Path, lines: Sequence[str]) -> Callable[[], object]:
     return lambda: translator.translate(lines)
 
 
+def compiled(work: Callable[[], object], rounds: int) -> dict[str, Any]:
+    """What torch.compile makes of the decoder's readable step: seconds of the first run, and ratios to the fast way."""
+    step = torch.compile(decoder.LuongDecoder.step, dynamic=True)
+    with products.readable_steps():
+        work()
+        with without({(decoder.LuongDecoder, "step"): step}):
+            first = _seconds(work)
+    found: dict[str, list[float]] = {"to_readable": [], "to_fast": []}
+    for _ in range(rounds):
+        fast = _seconds(work)
+        with products.readable_steps():
+            plain = _seconds(work)
+            with without({(decoder.LuongDecoder, "step"): step}):
+                seconds = _seconds(work)
+        found["to_readable"].append(plain / seconds)
+        found["to_fast"].append(fast / seconds)
+    return {"cold_start": first, **found}
+
+
+def emptying(work: Callable[[], object]) -> float:
+    """The most that waiting sentences could gain by taking the places of those that are done.
+
+    How many times as fast a search would be if each of its steps took as long per hypothesis as those of full batches.
+    """
+    ours = threading.local()
+    steps: list[tuple[int, float]] = []
+    step = seq2seq.Seq2Seq.step
+
+    def timed(self: Any, tokens: Tensor, *more: Any) -> Any:
+        now, (rows, begin) = time.perf_counter(), getattr(ours, "last", (0, 0.0))
+        if rows >= len(tokens):  # else this is a new batch, or the second step, when each sentence gets its beam
+            steps.append((rows, now - begin))
+        ours.last = len(tokens), now
+        return step(self, tokens, *more)
+
+    work()
+    with without({(seq2seq.Seq2Seq, "step"): timed}):
+        work()
+    most = max(rows for rows, _ in steps)
+    per_row = statistics.median(seconds / rows for rows, seconds in steps if rows > 0.9 * most)
+    return sum(seconds for _, seconds in steps) / (per_row * sum(rows for rows, _ in steps))
+
+
 def _whole_logits(
     inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
@@ -225,7 +270,7 @@ TRAINING: tuple[Lever, ...] = (
         predicted=False,
     ),
     Lever(
-        "tokens of the loss in multiples of eight: some odd numbers of rows take oneDNN up to twice as long",
+        "tokens of the loss in multiples of eight: oneDNN takes longer for most other numbers of rows",
         "fast/cross_entropy.py",
         {(cross_entropy, "_MULTIPLE"): 1},
         predicted=False,
@@ -270,12 +315,6 @@ SEARCH: tuple[Lever, ...] = (
         "search/scoring.py",
         {(scoring, "_top"): lambda values, k: tuple(values.topk(k))},
     ),
-    Lever(
-        "logits of some rows at a time, few enough for the processor's cache",
-        "output.py",
-        {(output, "_LOGITS_AT_ONCE"): {}},
-        predicted=False,
-    ),
     _TANH,
 )
 EXPORTED: tuple[Lever, ...] = (
@@ -305,6 +344,20 @@ def rows(gains: Sequence[Any]) -> list[list[str]]:
     return found
 
 
+def tried_rows(tried: Any) -> list[list[str]]:
+    """The table of what is not done."""
+    found = [["not done", "predicted", "measured", "min", "max"]]
+    if "emptying" in tried:
+        name = "waiting sentences take the places of those that are done (continuous batching): at most"
+        found.append([name, f"{tried['emptying']:.2f}"])
+    compiled = tried["compiled"]
+    for name, key in (("the readable steps without", "to_readable"), ("the fast way", "to_fast")):
+        ratios = compiled[key]
+        cells = [f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))]
+        found.append([f"torch.compile, {compiled['cold_start']:.0f} s at the start: against {name}", "", *cells])
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures what the command line says."""
     options = _parser().parse_args(arguments)
@@ -314,9 +367,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.model or options.exported:
         data = load_recipe(WORK, options.overrides).recipe.data
         lines = load_texts(data, data.test or data.validation)[0][: options.lines]
-        for kind, model, levers in (("search", options.model, SEARCH), ("exported", options.exported, EXPORTED)):
+        for kind, model, changes in (("search", options.model, SEARCH), ("exported", options.exported, EXPORTED)):
             if model:
-                kinds[kind] = (search_work(model, lines), levers, threads)
+                kinds[kind] = (search_work(model, lines), changes, threads)
     results: dict[str, Any] = {"versions": describe_versions(), "machine": describe_machine()}
     results["probe"] = probe(torch.device("cpu"))
     for kind, (work, levers, working) in kinds.items():
@@ -325,6 +378,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"{kind}: {lever.name}")
             results[kind].append(asdict(measure(work, lever, options.rounds, working)))
         print(table(rows(results[kind])), end="\n\n", flush=True)
+    results["tried"] = {"compiled": compiled(kinds["training"][0], options.rounds)}
+    if "search" in kinds:
+        results["tried"]["emptying"] = emptying(kinds["search"][0])
+    print(table(tried_rows(results["tried"])), end="\n\n", flush=True)
     say(f"all figures: results/{write_results(options.name, results).name}")
     return 0
 

@@ -24,7 +24,7 @@ from nmt.translator import Translation, Translator
 
 
 class Round(TypedDict):
-    """One translation of all lines together."""
+    """One translation of all lines together; operations are those of the model as it was trained."""
 
     seconds: float
     lines: int

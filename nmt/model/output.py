@@ -12,7 +12,7 @@ from nmt.model.shortlist import Candidates, Shortlist
 from nmt.search.scoring import best_continuations
 from nmt.search.types import Choice
 
-_LOGITS_AT_ONCE = {"cpu": 2**19, "cuda": 2**27}  # on a CPU 2 MiB, which its cache holds
+_LOGITS_AT_ONCE = {"cpu": 2**23 - 2**16, "cuda": 2**27}  # on a CPU just under 32 MiB, which the process then keeps
 
 
 class OutputLayer(nn.Module):
@@ -85,7 +85,7 @@ class OutputLayer(nn.Module):
     def _parts(
         self, output: Float[Tensor, "rows hid"], candidates: Candidates, width: int = 1
     ) -> Iterator[tuple[slice, Float[Tensor, "some words"]]]:
-        """The logits of some rows at a time, a multiple of `width`; those of all would be too many for a cache."""
+        """The logits of some rows at a time, a multiple of `width`; those of all could fill the memory."""
         output = self.before_words(output)
         words = len(candidates.layer.bias)
         step = width * max(_LOGITS_AT_ONCE.get(output.device.type, 2**23) // (words * width), 1)

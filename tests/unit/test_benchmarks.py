@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import document, full_size, growth, quality
+from benchmarks import document, full_size, growth, levers, quality
 from benchmarks.bench import WORK, fractions
 from benchmarks.machine import Probe
 from benchmarks.operations import costs
@@ -21,6 +21,9 @@ from nmt.model.build import build_model
 from nmt.model.fast.products import readable_steps
 from nmt.recipe import EncoderOptions, ModelOptions
 from nmt.recipe_file import load_recipe
+from nmt.training import loss
+from nmt.translator import Translator
+from tests.fixtures_text import KINDS, SOURCES, practised_bundle
 from tests.helpers import ATTENTIONS
 
 VOCAB, SENTENCES, SOURCE, TARGET = 11, 3, 4, 6
@@ -202,3 +205,71 @@ def test_what_is_timed_can_be_done(what: str) -> None:
     if what == "search":
         assert isinstance(result, list)
         assert [len(best[0].ids) for best in result] == [5, 5, 5]
+
+
+@pytest.mark.parametrize("lever", levers.TRAINING, ids=lambda lever: lever.name)
+def test_without_a_change_the_training_learns_the_same(lever: levers.Lever) -> None:
+    """What stands in its place does the same work; dropout's draws alone are others."""
+    sizes = growth.Sizes(source=6, vocab=50, batch=3, hidden=8)
+
+    def last_loss() -> float:
+        torch.manual_seed(3)
+        work = levers.training_work(sizes, updates=2)
+        work()
+        work()
+        return losses[-1]
+
+    losses: list[float] = []
+    noted = loss.sequence_loss
+
+    def note(*arguments: Any) -> Any:
+        found = noted(*arguments)
+        losses.append(found.nll.item() / int(found.tokens))
+        return found
+
+    with levers.without({(loss, "sequence_loss"): note}):
+        expected = last_loss()
+        with levers.without(lever.instead):
+            found = last_loss()
+    assert found == pytest.approx(expected, rel=2e-2 if "dropout" in lever.name else 1e-4)
+
+
+@pytest.mark.parametrize("lever", [*levers.SEARCH, *levers.EXPORTED], ids=lambda lever: lever.name)
+def test_without_a_change_the_search_finds_the_same(lever: levers.Lever) -> None:
+    kind = "exported" if lever in levers.EXPORTED else "trained"
+    bundle = KINDS[kind](practised_bundle())
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    with levers.without(lever.instead):
+        found = translate(SOURCES[:20])
+    if lever.where == "shortlist.py":
+        bundle.model.output.shortlist = None
+    assert found == translate(SOURCES[:20])
+
+
+class Clock:
+    """Time that passes only where it is said."""
+
+    now = 0.0
+
+    def spend(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_gain_is_measured_and_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a change that takes two seconds from each of two calls, in work that then lasts four."""
+    clock = Clock()
+    monkeypatch.setattr(levers.time, "perf_counter", lambda: clock.now)  # type: ignore[attr-defined]
+
+    class Owner:
+        changed = staticmethod(lambda: clock.spend(1))
+
+    lever = levers.Lever("less", "nowhere", {(Owner, "changed"): staticmethod(lambda: clock.spend(3))})
+
+    def work() -> None:
+        Owner.changed()
+        clock.spend(2)
+        Owner.changed()
+
+    gain = levers.measure(work, lever, rounds=3, threads=1)
+    assert gain == levers.Gain("less", "nowhere", predicted=2.0, measured=[2.0, 2.0, 2.0])
+    assert levers.rows([vars(gain)])[1] == ["less", "`nowhere`", "2.00", "2.00", "2.00", "2.00"]

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from nmt.model.fast.products import in_order, needs_gradient, product
 
 _LOGITS_AT_ONCE = 2**23 - 2**16  # a little less than 32 MiB in float32, so that they stay with the process
-_MULTIPLE = 8  # of rows: oneDNN multiplies other numbers of them up to twice as slowly
+_MULTIPLE = 8  # of rows: oneDNN multiplies most other numbers of them more slowly
 _FEWEST_TOKENS = 1024  # at once, however large the vocabulary: each part adds to a gradient as large as the weight
 
 
