@@ -50,7 +50,8 @@ def tables(name: str, results: Any) -> list[str]:
         ]
     if name == "levers":
         kinds = [levers.rows(results[kind]) for kind in ("training", "search", "exported") if kind in results]
-        return [_markdown(found) for found in (*kinds, levers.tried_rows(results["tried"]))]
+        more = levers.profile_rows(results["profile"]), levers.tried_rows(results["tried"])
+        return [_markdown(found) for found in (*kinds, *more)]
     return [_markdown(_ROWS[name](results))]
 
 
@@ -112,6 +113,7 @@ def _save(figure: Any, path: Path) -> None:
 
 _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "bench": bench.rows,
+    "bench_exported": bench.rows,
     "peers": compare.rows,
     "peers_opennmt": compare.rows,
     "quality": quality.rows,

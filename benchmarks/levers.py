@@ -1,4 +1,4 @@
-"""What each change that makes training or translation fast gains: the same work with and without it, in turn.
+"""Where the time goes, and what each change gains: the same work with and without it, in turn.
 
 python -m benchmarks.levers data.path=path/to/multi30k --model runs/work/TIME --exported exported/work
 
@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils import _pytree
 
 from benchmarks import growth
@@ -178,6 +179,16 @@ def search_work(model: Path, lines: Sequence[str]) -> Callable[[], object]:
     """A translation of lines with a beam of 5."""
     translator = Translator.load(model, "cpu", beam_size=5, batch_size=128)
     return lambda: translator.translate(lines)
+
+
+def profiled(work: Callable[[], object], most: int = 8) -> list[tuple[str, float]]:
+    """The operators that take most of the time, with their shares; what they call themselves is not counted."""
+    work()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        work()
+    operators = sorted(recorded.key_averages(), key=lambda found: -found.self_cpu_time_total)
+    whole = sum(found.self_cpu_time_total for found in operators)
+    return [(found.key, found.self_cpu_time_total / whole) for found in operators[:most]]
 
 
 def compiled(work: Callable[[], object], rounds: int) -> dict[str, Any]:
@@ -344,6 +355,14 @@ def rows(gains: Sequence[Any]) -> list[list[str]]:
     return found
 
 
+def profile_rows(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> list[list[str]]:
+    """The table of the operators that take most of the time, one pair of columns for each kind of work."""
+    found = [[cell for kind in profiles for cell in (f"{kind}: operator", "% of its time")]]
+    for line in zip(*profiles.values(), strict=True):
+        found.append([cell for name, share in line for cell in (f"`{name}`", f"{100 * share:.0f}")])
+    return found
+
+
 def tried_rows(tried: Any) -> list[list[str]]:
     """The table of what is not done."""
     found = [["not done", "predicted", "measured", "min", "max"]]
@@ -378,6 +397,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"{kind}: {lever.name}")
             results[kind].append(asdict(measure(work, lever, options.rounds, working)))
         print(table(rows(results[kind])), end="\n\n", flush=True)
+    results["profile"] = {kind: profiled(work) for kind, (work, _, _) in kinds.items()}
+    print(table(profile_rows(results["profile"])), end="\n\n", flush=True)
     results["tried"] = {"compiled": compiled(kinds["training"][0], options.rounds)}
     if "search" in kinds:
         results["tried"]["emptying"] = emptying(kinds["search"][0])

@@ -3,17 +3,11 @@
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from nmt.model.fast.layers import Linear
 from nmt.model.fast.tanh import tanh
-
-
-def length_mask(lengths: Int[Tensor, " batch"], size: int) -> Bool[Tensor, "batch src"]:
-    """True for each real token of right-padded sequences, False for padding."""
-    positions = torch.arange(size, device=lengths.device)
-    return positions[None, :] < lengths[:, None]
 
 
 def masked_softmax(

@@ -1,14 +1,12 @@
-"""The encoder: an LSTM, in both directions by default, over packed, right-padded text."""
+"""The encoder: an LSTM, in both directions by default, over right-padded text."""
 
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nmt.model.fast.encoder import padded_lstm
-from nmt.model.fast.products import goes_fast
+from nmt.model.fast.layers import LSTM
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Encoder(nn.Module):
     def __init__(self, embedding_size: int, hidden_size: int, layers: int, bidirectional: bool, dropout: float) -> None:
         """`hidden_size` is the number of units per direction."""
         super().__init__()
-        self.lstm = nn.LSTM(
+        self.lstm = LSTM(
             embedding_size,
             hidden_size,
             num_layers=layers,
@@ -43,12 +41,7 @@ class Encoder(nn.Module):
 
     def forward(self, embedded: Float[Tensor, "batch src emb"], lengths: Int[Tensor, " batch"]) -> EncoderOutput:
         """Reads the sentences; every length must be at least 1."""
-        if goes_fast(embedded):
-            memory, hiddens, cells = padded_lstm(self.lstm, embedded, lengths)
-            return EncoderOutput(memory, self._join(torch.stack(hiddens)), self._join(torch.stack(cells)))
-        packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states, (hidden, cell) = self.lstm(packed)
-        memory, _ = pad_packed_sequence(states, batch_first=True, total_length=embedded.shape[1])
+        memory, hidden, cell = self.lstm(embedded, lengths)
         return EncoderOutput(memory, self._join(hidden), self._join(cell))
 
     def _join(self, state: Float[Tensor, "layers_directions batch unit"]) -> Float[Tensor, "layers batch enc"]:

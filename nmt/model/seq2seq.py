@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.attention import length_mask
 from nmt.model.decoder import Bridge, Decoder, DecoderState, Source, unroll
 from nmt.model.encoder import Encoder
 from nmt.model.fast.decoder import unroll as fast_unroll
 from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast
 from nmt.model.int8 import is_quantised
+from nmt.model.mask import length_mask
 from nmt.model.output import OutputLayer
 from nmt.model.shortlist import Candidates
 from nmt.search.types import Choice, ModelStep

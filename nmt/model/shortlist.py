@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.attention import length_mask
 from nmt.model.fast.layers import Linear
 from nmt.model.int8 import Int8Linear
+from nmt.model.mask import length_mask
 from nmt.search.types import Choice
 
 

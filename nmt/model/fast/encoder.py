@@ -9,21 +9,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.attention import length_mask
 from nmt.model.fast.dropout import dropout
+from nmt.model.mask import length_mask
+
+Read = tuple[
+    Float[Tensor, "batch src enc"],
+    Float[Tensor, "layers_directions batch unit"],
+    Float[Tensor, "layers_directions batch unit"],
+]
+"""What an LSTM makes of sentences.
+
+The top layer's states, zeros in the padding; and the last hidden and cell states, first layer first and forwards first.
+"""
 
 _SHUT = 1e4  # an input of a gate so large that the gate is exactly 0 or 1
 
 
-def padded_lstm(
-    lstm: nn.LSTM, embedded: Float[Tensor, "batch src emb"], lengths: Int[Tensor, " batch"]
-) -> tuple[Float[Tensor, "batch src enc"], list[Tensor], list[Tensor]]:
-    """What `lstm` makes of packed sentences, up to rounding and the draws of dropout.
-
-    Returns:
-        The top layer's states, zeros in the padding; and the last hidden and cell states, first layer first and
-        forwards first.
-    """
+def padded_lstm(lstm: nn.LSTM, embedded: Float[Tensor, "batch src emb"], lengths: Int[Tensor, " batch"]) -> Read:
+    """What `lstm` makes of packed sentences, up to rounding and the draws of dropout."""
     mask = length_mask(lengths, embedded.shape[1])[:, :, None]
     padding = None if bool(mask.all()) else (~mask).to(embedded.dtype)
     directions = 2 if lstm.bidirectional else 1
@@ -44,7 +47,7 @@ def padded_lstm(
         forwards, *backwards = states.chunk(directions, dim=2)
         hiddens += [forwards.gather(1, last)[:, 0], *(state[:, 0] for state in backwards)]
         cells += cell.unbind(0)
-    return states, hiddens, cells
+    return states, torch.stack(hiddens), torch.stack(cells)
 
 
 def _weights(lstm: nn.LSTM, layer: int, padded: bool) -> list[Tensor]:

@@ -1,8 +1,10 @@
 """Torch's layers, with oneDNN's products: the same parameters and the same numbers, up to rounding."""
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from nmt.model.fast.encoder import Read, padded_lstm
 from nmt.model.fast.products import goes_fast, linear
 from nmt.model.fast.tanh import tanh
 
@@ -27,6 +29,21 @@ class LSTMCell(nn.LSTMCell):
         hidden, cell = state
         gates = linear(inputs, self.weight_ih, self.bias_ih) + linear(hidden, self.weight_hh, self.bias_hh)
         return lstm_gates(gates, cell)
+
+
+class LSTM(nn.LSTM):
+    """`torch.nn.LSTM` over right-padded sentences, batch first."""
+
+    def forward(  # type: ignore[override]  # here the lengths are always given
+        self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]
+    ) -> Read:
+        """Reads the sentences; every length must be at least 1."""
+        if goes_fast(inputs):
+            return padded_lstm(self, inputs, lengths)
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, (hidden, cell) = super().forward(packed)
+        padded, _ = pad_packed_sequence(states, batch_first=True, total_length=inputs.shape[1])
+        return padded, hidden, cell
 
 
 def lstm_gates(

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, length_mask, masked_softmax
+from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, masked_softmax
+from nmt.model.mask import length_mask
 from tests.helpers import Array, fill, numpy_of, numpy_softmax, waves
 
 BATCH, QUERIES, SRC, SIZE = 2, 3, 4, 5

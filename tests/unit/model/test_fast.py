@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.data.batch import Batch, make_batch
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, Score, length_mask
+from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, Score
 from nmt.model.build import build_model
 from nmt.model.decoder import (
     BahdanauDecoder,
@@ -31,6 +31,7 @@ from nmt.model.fast.cross_entropy import linear_cross_entropy
 from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast, linear, product, readable_steps
 from nmt.model.fast.tanh import tanh, tanh_into
+from nmt.model.mask import length_mask
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions, TrainingOptions
 from nmt.search.types import Choice

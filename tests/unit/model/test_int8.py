@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nmt.model import int8
-from nmt.model.fast.layers import Linear, LSTMCell
-from nmt.model.int8 import Int8Linear, Int8LSTMCell, is_quantised, observed_limits, quantise
+from nmt.model.fast.layers import LSTM, Linear, LSTMCell
+from nmt.model.int8 import Int8Linear, Int8LSTM, Int8LSTMCell, is_quantised, observed_limits, quantise
 from tests.helpers import Array, fill, numpy_of, sigmoid, tiny_model, waves
 
 
@@ -86,6 +86,45 @@ def test_a_step_of_an_lstm() -> None:
     np.testing.assert_allclose(numpy_of(found[0]), sigmoid(leave) * np.tanh(cells), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("layers", "bidirectional"), [(1, True), (2, True), (2, False)])
+def test_a_whole_lstm_step_by_step(layers: int, bidirectional: bool) -> None:
+    """Each sentence by itself, in whole numbers, in both directions; what is in the padding plays no part."""
+    lstm = fill(LSTM(3, 4, num_layers=layers, batch_first=True, bidirectional=bidirectional), 0.4)
+    values, lengths = waves(3, 5, 3).float(), torch.tensor([5, 2, 1])
+    padded = values.clone()
+    padded[1, 2:], padded[2, 1:] = 7.0, -7.0
+    states, hidden, cell = Int8LSTM.of(lstm, limit=1.0)(padded, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        read = numpy_of(values[row, :length])
+        for layer in range(layers):
+            found = []
+            for direction, ending in enumerate(["", "_reverse"][: 2 if bidirectional else 1]):
+                path, (last, state) = one_direction(lstm, f"_l{layer}{ending}", read[::-1] if direction else read)
+                found.append(path[::-1] if direction else path)
+                place = layer * (2 if bidirectional else 1) + direction
+                np.testing.assert_allclose(numpy_of(hidden[place, row]), last, rtol=1e-5, atol=1e-5)
+                np.testing.assert_allclose(numpy_of(cell[place, row]), state, rtol=1e-5, atol=1e-5)
+            read = np.concatenate(found, axis=1)
+        np.testing.assert_allclose(numpy_of(states[row, :length]), read, rtol=1e-5, atol=1e-5)
+        assert not states[row, length:].any()
+
+
+def one_direction(lstm: LSTM, ending: str, read: Array) -> tuple[Array, tuple[Array, Array]]:
+    """The states after each step in the order of the steps, and the last hidden and cell state."""
+    of_input, of_state = (numpy_of(getattr(lstm, f"weight_{kind}{ending}")) for kind in ("ih", "hh"))
+    bias = numpy_of(getattr(lstm, f"bias_ih{ending}") + getattr(lstm, f"bias_hh{ending}"))
+    hidden = cell = np.zeros((1, 4))
+    path = []
+    for row in read:
+        gates = by_hand(of_input, bias, 1.0, row[None], int8._MOST_OF_INPUT)
+        gates = gates + by_hand(of_state, np.zeros(16), 1.0, hidden, int8._MOST_OF_INPUT)
+        enter, forget, candidate, leave = np.split(gates, 4, axis=1)
+        cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(candidate)
+        hidden = sigmoid(leave) * np.tanh(cell)
+        path.append(hidden[0])
+    return np.stack(path), (hidden[0], cell[0])
+
+
 class Small(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -123,9 +162,9 @@ def test_layers_with_a_limit_are_replaced_and_others_not() -> None:
 
 
 @pytest.mark.parametrize("attention", ["none", "additive", "general", "concat"])
-def test_every_product_of_a_network_but_the_encoders_is_quantised(attention: str) -> None:
+def test_every_product_of_a_network_is_quantised(attention: str) -> None:
     model = tiny_model(attention, layers=2)
-    names = {name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.LSTMCell)}
+    names = {name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.LSTMCell | nn.LSTM)}
     unused = {"decoder.score.score"}  # a product with a vector
     with observed_limits(model) as limits, torch.inference_mode():
         from nmt.search.types import Choice
@@ -133,3 +172,6 @@ def test_every_product_of_a_network_but_the_encoders_is_quantised(attention: str
         state = model.start(torch.tensor([[4, 5, 3]]), torch.tensor([3]))
         model.step(torch.tensor([2]), state, Choice(1, 3))
     assert limits.keys() == names - unused
+    quantise(model, limits)
+    left = {name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.LSTMCell | nn.LSTM)}
+    assert left == names & unused
