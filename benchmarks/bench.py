@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.process import CommandFailed, run, run_module
 from benchmarks.report import spread, table, write_results
+from nmt.errors import UserError
 
 WORK = Path(__file__).parent / "work.yaml"
 BEAMS = {"greedy": 1, "beam 5": 5}
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for part in parts:
             results[part] = _MEASURES[part](options)
-    except CommandFailed as error:
+    except (CommandFailed, UserError) as error:
         print(error, file=sys.stderr)
         return 1
     if parts:

@@ -18,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from benchmarks import bench, full_size, growth, levers, quality
+from benchmarks import bench, eight_bits, full_size, growth, levers, quality
 from benchmarks.peers import compare
 from benchmarks.report import RESULTS
 from nmt.text import write_bytes, write_text
@@ -117,6 +117,7 @@ _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "peers": compare.rows,
     "peers_opennmt": compare.rows,
     "quality": quality.rows,
+    "eight_bits": eight_bits.rows,
     "full_size": full_size.rows,
     "gpu": full_size.rows,
 }

@@ -21,6 +21,7 @@ from benchmarks.machine import describe_machine, describe_versions, probe
 from benchmarks.operations import TRAINING, Costs, costs
 from benchmarks.report import table, write_results
 from nmt.data.batch import Batch, make_batch
+from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions, SearchOptions
@@ -197,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--longest", type=float, default=2.0, help="seconds; what takes longer is timed once")
     options = parser.parse_args(arguments)
+    keep_freed_memory()  # as nmt train does
     found: dict[str, Any] = {}
     probes = [probe(torch.device("cpu"))]
     for axis in options.axes:

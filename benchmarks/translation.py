@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.machine import Probe, describe_machine, probe
 from benchmarks.operations import costs
+from benchmarks.peers.toolkit import count_words
 from benchmarks.process import own_peak_mib
 from nmt.bundle import load_bundle
 from nmt.data.corpus import load_texts
@@ -91,6 +92,7 @@ def measure(
         "waits": waits,
         "probes": probes,
         "bleu": bleu([translation.text for translation in translations], references, recipe.evaluation),
+        "words": count_words(translation.text for translation in translations),
         "peak_mib": own_peak_mib(),
     }
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from nmt.errors import UserError
 from nmt.model.build import build_model
-from nmt.model.int8 import Int8Linear, is_quantised, quantisable, quantise
+from nmt.model.int8 import Int8Linear, is_quantised, quantise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
 from nmt.recipe import Recipe
@@ -80,6 +80,21 @@ def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = Mappin
         raise
 
 
+def check_writable(folder: Path) -> None:
+    """Tries whether a bundle can be written there, before the work that it takes to make one.
+
+    Raises:
+        UserError: if it cannot.
+    """
+    scratch = scratch_path(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir()
+        scratch.rmdir()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
 def _replace(folder: Path, new: Path) -> None:
     """Puts `new` in the place of a folder; the old one is deleted only once the new one stands."""
     old = new.with_name(f"{new.name}-old")
@@ -137,9 +152,8 @@ def load_bundle(folder: Path) -> Bundle:
 
 def _make_room(model: Seq2Seq, weights: Mapping[str, torch.Tensor]) -> bool:
     """Gives a fresh model the layers of 8 bits and the shortlist that an exported one has; whether that is possible."""
-    scaled = [name for name in weights if name.endswith(".scale")]
-    names = [name for name, _ in quantisable(model) if any(scale.startswith(f"{name}.") for scale in scaled)]
-    quantise(model, dict.fromkeys(names, 1.0))
+    scaled = [name.removesuffix(".scale").removesuffix(".gates") for name in weights if name.endswith(".scale")]
+    quantise(model, dict.fromkeys(scaled, 1.0))
     by_word, always = weights.get("output.shortlist.by_word"), weights.get("output.shortlist.always")
     if by_word is None or always is None:
         return True

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from threading import Barrier
 from typing import TypeVar
 
 import torch
@@ -20,12 +21,20 @@ def map_on_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> I
     if min(threads, len(items)) < 2:
         yield from map(function, items)
         return
-    # Torch counts threads for each thread, and remembers the last number for those to come.
-    pool = ThreadPoolExecutor(threads, "nmt", initializer=torch.set_num_threads, initargs=(1,))
+    ready = Barrier(threads + 1)
+    pool = ThreadPoolExecutor(threads, "nmt", initializer=_use_one_core)
     try:
+        for _ in range(threads):
+            pool.submit(ready.wait)
+        ready.wait()
+        torch.set_num_threads(threads)  # for threads to come, which take the number that was set last
         futures = [pool.submit(copy_context().run, function, item) for item in items]
         for future in futures:
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+
+
+def _use_one_core() -> None:
+    torch.get_num_threads()  # a thread takes over the number that was set last when it first asks
+    torch.set_num_threads(1)

@@ -110,7 +110,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace) -> Work:
     recipe = load_recipe(WORK, options.overrides).recipe
-    assert recipe.data.test is not None
+    if recipe.data.test is None:
+        raise UserError("data.test: there is no text to translate")
     sources, references = load_texts(recipe.data, recipe.data.test)
     lines = max(options.lines, options.single_lines)
     return Work(recipe, WORK, options.overrides, options.folder.resolve(), sources[:lines], references[:lines])
@@ -140,16 +141,16 @@ def _rounds(
 
 def rows(results: dict[str, Any]) -> list[list[str]]:
     """The table: the toolkits' figures, and how many times as fast ours is, by round."""
-    found = [
-        ["", "min", "median", "max", "peak MiB", "BLEU", "nmt is faster by, per round", "median", "exported", "median"]
-    ]
+    head = ["", "min", "median", "max", "peak MiB", "BLEU", "words a line"]
+    found = [[*head, "nmt is faster by, per round", "median", "exported", "median"]]
     for title, rounds in (("training, target tokens/s", results.get("training", [])), *results["translation"].items()):
         names = [name for name in (rounds[0] if rounds else {}) if name != "probe"]
         for name in names:
             measured = [each[name] for each in rounds]
             cells = [f"{value:,.1f}" for value in spread([speed(each) for each in measured]).values()]
             cells += [f"{max(each['peak_mib'] for each in measured):,.0f}"]
-            cells += [f"{measured[-1]['bleu']:.1f}" if "bleu" in measured[-1] else ""]
+            last = measured[-1]
+            cells += [f"{last['bleu']:.1f}", f"{last['words'] / last['lines']:.1f}"] if "bleu" in last else ["", ""]
             for ours in [ours for ours in ("nmt", "nmt, exported") if ours in names and not name.startswith("nmt")]:
                 ratios = [speed(each[ours]) / speed(each[name]) for each in rounds]
                 cells += [" ".join(f"{ratio:.2f}" for ratio in ratios), f"{statistics.median(ratios):.2f}"]

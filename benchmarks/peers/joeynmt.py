@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from benchmarks.peers.environment import create, installed
-from benchmarks.peers.toolkit import Search, Speed, Translated, Work, first_number
+from benchmarks.peers.toolkit import Search, Speed, Translated, Work, count_words, first_number
 from benchmarks.process import Finished, run
 from nmt.metrics import bleu
 from nmt.text import write_text
@@ -61,7 +61,9 @@ class JoeyNMT:
         finished = self._run("translate", options, text)
         lines = finished.output.split("\n")[: search.lines]
         score = bleu(lines, self.work.references[: search.lines], self.work.recipe.evaluation)
-        return Translated(translation_seconds(finished.errors), score, finished.peak_mib, finished.largest_mib)
+        return Translated(
+            translation_seconds(finished.errors), score, count_words(lines), finished.peak_mib, finished.largest_mib
+        )
 
     @property
     def _model(self) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from benchmarks.peers.environment import create, installed
-from benchmarks.peers.toolkit import Search, Speed, Translated, Work, first_number
+from benchmarks.peers.toolkit import Search, Speed, Translated, Work, count_words, first_number
 from benchmarks.process import Finished, run
 from nmt.metrics import bleu
 from nmt.text import write_text
@@ -84,6 +84,8 @@ class OpenNMT:
             "batch_type": "sents",
             "batch_size": search.batch_size,
             "beam_size": search.beam_size,
+            "length_penalty": "wu",
+            "alpha": self.work.recipe.search.length_penalty,
             "max_length": 80,
             "report_time": True,
         }
@@ -91,7 +93,7 @@ class OpenNMT:
         lines = target.read_text(encoding="utf-8").split("\n")[: search.lines]
         score = bleu(lines, self.work.references[: search.lines], self.work.recipe.evaluation)
         seconds = translation_seconds(finished.errors + finished.output)
-        return Translated(seconds, score, finished.peak_mib, finished.largest_mib)
+        return Translated(seconds, score, count_words(lines), finished.peak_mib, finished.largest_mib)
 
     @property
     def _models(self) -> Path:

@@ -1,7 +1,7 @@
 """What every toolkit that is compared can do, ours and the peers alike."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -78,12 +78,14 @@ class Translated:
     Attributes:
         seconds: without loading.
         bleu: of the translations, so that a fast and wrong one would be seen.
+        words: of all translations together, so that a fast and short one would be seen.
         peak_mib: see `benchmarks.process.Finished`.
         largest_mib: see there.
     """
 
     seconds: float
     bleu: float
+    words: int
     peak_mib: float
     largest_mib: float
 
@@ -115,6 +117,11 @@ class Toolkit(Protocol):
     def translate(self, search: Search) -> Translated:
         """Translates the test set."""
         ...
+
+
+def count_words(lines: Iterable[str]) -> int:
+    """Words between spaces."""
+    return sum(len(line.split()) for line in lines)
 
 
 def first_number(pattern: str, log: str) -> float:

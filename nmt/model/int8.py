@@ -5,19 +5,17 @@ too, by one scale that is fixed beforehand; so a row's result does not depend on
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int, Int8, Shaped
+from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
-from nmt.model.fast.encoder import Read
-from nmt.model.fast.layers import LSTM, Linear, LSTMCell, lstm_gates
-from nmt.model.mask import length_mask
+from nmt.model.fast.layers import Linear, LSTMCell, lstm_gates
 
 _MOST = 127  # largest number of 8 bits that has a negative of its own
 _capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
@@ -64,7 +62,11 @@ class Int8Linear(nn.Module):
         scale = weight.abs().amax(dim=1).clamp(min=1e-12) / _MOST
         whole = (weight / scale[:, None]).round().to(torch.int8)
         bias = torch.zeros(len(weight)) if bias is None else bias.detach().float().clone()
-        return cls(whole, scale, bias, torch.tensor(limit))
+        return cls(whole, scale, bias, torch.tensor(max(limit, 1e-12)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy prepares its own numbers."""
+        return {**self.__dict__, "_product": None}
 
     def _load_from_state_dict(self, *arguments: Any, **more: Any) -> None:
         """Other numbers are to be prepared anew."""
@@ -136,79 +138,6 @@ class Int8LSTMCell(nn.Module):
         return lstm_gates(self.gates(torch.cat([inputs, hidden], dim=1)), cell)
 
 
-class Int8LSTM(nn.Module):
-    """A whole LSTM over right-padded sentences; the two directions of a layer go on together, step by step."""
-
-    def __init__(self, inputs: Sequence[Int8Linear], hidden: Sequence[Int8Linear], bidirectional: bool) -> None:
-        """Takes, for each layer and direction, the products with what it reads and with its own last state."""
-        super().__init__()
-        self.inputs = nn.ModuleList(inputs)
-        self.hidden = nn.ModuleList(hidden)
-        self.bidirectional = bidirectional
-        self.num_layers = len(inputs) // (2 if bidirectional else 1)
-
-    @classmethod
-    def of(cls, lstm: nn.LSTM, limit: float) -> "Int8LSTM":
-        """The LSTM nearest to one in float; the limit is that of its own inputs, states never exceed 1."""
-        inputs, hidden = [], []
-        for layer in range(lstm.num_layers):
-            for ending in [f"_l{layer}", f"_l{layer}_reverse"][: 2 if lstm.bidirectional else 1]:
-                bias = getattr(lstm, f"bias_ih{ending}") + getattr(lstm, f"bias_hh{ending}")
-                reads = limit if layer == 0 else 1.0
-                inputs.append(Int8Linear.of(getattr(lstm, f"weight_ih{ending}"), bias, reads))
-                hidden.append(Int8Linear.of(getattr(lstm, f"weight_hh{ending}"), None, 1.0))
-        return cls(inputs, hidden, lstm.bidirectional)
-
-    def forward(self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]) -> Read:
-        """See `nmt.model.fast.layers.LSTM`."""
-        directions = 2 if self.bidirectional else 1
-        mask = length_mask(lengths, inputs.shape[1])
-        states = inputs
-        hiddens, cells = [], []
-        for layer in range(self.num_layers):
-            some = slice(layer * directions, (layer + 1) * directions)
-            read = _as_read(torch.stack([product(states) for product in self.inputs[some]]))
-            outputs, hidden, cell = self._steps(read, _as_read(mask.expand(directions, -1, -1)), self.hidden[some])
-            states = torch.cat(list(_as_written(outputs)), dim=2) * mask[:, :, None]
-            hiddens.append(hidden)
-            cells.append(cell)
-        return states, torch.cat(hiddens), torch.cat(cells)
-
-    def _steps(
-        self,
-        read: Float[Tensor, "src directions batch gates"],
-        mask: Bool[Tensor, "src directions batch"],
-        products: Iterable[nn.Module],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The states after each step, and the last ones; a padding leaves them as they are."""
-        hidden = cell = read.new_zeros(*read.shape[1:3], read.shape[3] // 4)
-        products = list(products)
-        everywhere = bool(mask.all())
-        outputs = []
-        for gates, real in zip(read, mask[..., None], strict=True):
-            fed = torch.stack([product(state) for product, state in zip(products, hidden, strict=True)])
-            found = lstm_gates((gates + fed).flatten(0, 1), cell.flatten(0, 1))
-            after, cell_after = (state.view_as(cell) for state in found)
-            hidden = after if everywhere else torch.where(real, after, hidden)
-            cell = cell_after if everywhere else torch.where(real, cell_after, cell)
-            outputs.append(hidden)
-        return torch.stack(outputs), hidden, cell
-
-
-def _as_read(values: Shaped[Tensor, "directions batch src *any"]) -> Shaped[Tensor, "src directions batch *any"]:
-    """In the order of each direction's own steps."""
-    forwards, *backwards = values.transpose(1, 2)
-    return torch.stack([forwards, *(states.flip(0) for states in backwards)], dim=1)
-
-
-def _as_written(
-    values: Float[Tensor, "src directions batch unit"],
-) -> Float[Tensor, "directions batch src unit"]:
-    """In the order of the words."""
-    forwards, *backwards = values.unbind(1)
-    return torch.stack([forwards, *(states.flip(0) for states in backwards)]).transpose(1, 2)
-
-
 @contextmanager
 def observed_limits(model: nn.Module) -> Iterator[dict[str, float]]:
     """Within, the largest magnitude that enters each of the layers which `quantise` changes is noted under its name."""
@@ -218,13 +147,11 @@ def observed_limits(model: nn.Module) -> Iterator[dict[str, float]]:
     def note(name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         for read in inputs:
             values = read[0] if isinstance(read, tuple) else read  # of an LSTM's states the hidden one
-            if not values.is_floating_point():  # lengths
-                continue
             largest = values.abs().max().item()
             with noting:  # batches are searched at once
                 limits[name] = max(limits.get(name, 0.0), largest)
 
-    handles = [layer.register_forward_pre_hook(partial(note, name)) for name, layer in quantisable(model)]
+    handles = [layer.register_forward_pre_hook(partial(note, name)) for name, layer in _layers(model)]
     try:
         yield limits
     finally:
@@ -233,16 +160,13 @@ def observed_limits(model: nn.Module) -> Iterator[dict[str, float]]:
 
 
 def quantise(model: nn.Module, limits: Mapping[str, float]) -> None:
-    """Puts layers of 8 bits in the place of all layers that can have them and have a limit; the others remain."""
-    for name, layer in list(quantisable(model)):
+    """Puts layers of 8 bits in the place of all linear layers and LSTM cells that have a limit; the others remain."""
+    for name, layer in list(_layers(model)):
         if name in limits:
-            match layer:
-                case LSTM():
-                    model.set_submodule(name, Int8LSTM.of(layer, limits[name]))
-                case LSTMCell():
-                    model.set_submodule(name, Int8LSTMCell.of(layer, limits[name]))
-                case Linear():
-                    model.set_submodule(name, Int8Linear.of(layer.weight, layer.bias, limits[name]))
+            if isinstance(layer, LSTMCell):
+                model.set_submodule(name, Int8LSTMCell.of(layer, limits[name]))
+            else:
+                model.set_submodule(name, Int8Linear.of(layer.weight, layer.bias, limits[name]))
 
 
 def is_quantised(model: nn.Module) -> bool:
@@ -250,8 +174,7 @@ def is_quantised(model: nn.Module) -> bool:
     return any(isinstance(layer, Int8Linear) for layer in model.modules())
 
 
-def quantisable(model: nn.Module) -> Iterator[tuple[str, LSTM | LSTMCell | Linear]]:
-    """The layers that can have 8 bits, with their names."""
+def _layers(model: nn.Module) -> Iterator[tuple[str, Linear | LSTMCell]]:
     for name, layer in model.named_modules():
-        if isinstance(layer, LSTM | LSTMCell | Linear):
+        if isinstance(layer, Linear | LSTMCell):
             yield name, layer

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -106,6 +107,8 @@ class Seq2Seq(nn.Module):
         """
         source, state = self._read(src_ids, src_lengths)
         embedded = self._drop(self.tgt_embedding(tgt_in))
-        go = fast_unroll if goes_fast(embedded) and not is_quantised(self) else unroll
+        # Without gradients the readable steps, which keep nothing for a backward pass.
+        learning = torch.is_grad_enabled() and not is_quantised(self)
+        go = fast_unroll if learning and goes_fast(embedded) else unroll
         outputs, weights = go(self.decoder, embedded, state, source)
         return self._drop(outputs), weights

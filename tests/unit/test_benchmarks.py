@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import document, full_size, growth, levers, quality
+from benchmarks import document, eight_bits, full_size, growth, levers, quality
 from benchmarks.bench import WORK, fractions
 from benchmarks.machine import Probe
 from benchmarks.operations import costs
@@ -126,15 +126,15 @@ def test_ratios_are_those_of_each_round() -> None:
         "greedy": [
             {
                 "probe": {},
-                "nmt": {"seconds": 2.0, "lines": 10, "bleu": 30.0, **memory},
-                "nmt, exported": {"seconds": 1.0, "lines": 10, "bleu": 30.0, **memory},
-                "peer": {"seconds": 5.0, "lines": 10, "bleu": 31.0, **memory},
+                "nmt": {"seconds": 2.0, "lines": 10, "words": 125, "bleu": 30.0, **memory},
+                "nmt, exported": {"seconds": 1.0, "lines": 10, "words": 125, "bleu": 30.0, **memory},
+                "peer": {"seconds": 5.0, "lines": 10, "words": 120, "bleu": 31.0, **memory},
             }
         ]
     }
     found = {row[0]: row[1:] for row in rows({"training": training, "translation": translation})}
     assert found["training, target tokens/s: peer"][-2:] == ["2.00 3.00", "2.50"]
-    assert found["greedy, lines/s: peer"] == ["2.0", "2.0", "2.0", "1", "31.0", "2.50", "2.50", "5.00", "5.00"]
+    assert found["greedy, lines/s: peer"] == ["2.0", "2.0", "2.0", "1", "31.0", "12.0", "2.50", "2.50", "5.00", "5.00"]
 
 
 def test_points_of_the_plot() -> None:
@@ -273,3 +273,15 @@ def test_a_gain_is_measured_and_predicted(monkeypatch: pytest.MonkeyPatch) -> No
     gain = levers.measure(work, lever, rounds=3, threads=1)
     assert gain == levers.Gain("less", "nowhere", predicted=2.0, measured=[2.0, 2.0, 2.0])
     assert levers.rows([vars(gain)])[1] == ["less", "`nowhere`", "2.00", "2.00", "2.00", "2.00"]
+
+
+def test_ways_to_multiply_in_8_bits_give_about_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eight_bits, "INPUTS", 40)
+    monkeypatch.setattr(eight_bits, "OUTPUTS", 24)
+    values = torch.linspace(-2, 2, 7 * 40).reshape(7, 40)
+    with torch.inference_mode():
+        first, *others = [way(values) for way in eight_bits.ways().values()]
+    for other in others:
+        torch.testing.assert_close(other, first, rtol=0, atol=0.1)
+    seconds = {"1": {"a": [2.0], "b": [1.0]}, "5": {"a": [3.0, 4.0, 5.0], "b": [16.0, 1.0, 8.0]}}
+    assert eight_bits.rows({"seconds": seconds})[1:] == [["b", "2.00", "0.50"]]

@@ -36,6 +36,21 @@ def test_results_come_in_order_and_every_item_has_one_thread() -> None:
 
 
 @pytest.mark.usefixtures("three_threads")
+def test_threads_that_others_begin_meanwhile_have_all_cores() -> None:
+    new: list[int] = []
+
+    def work(_: int) -> int:
+        thread = threading.Thread(target=lambda: new.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        torch.ones(1000, 1000).sum()  # which begins to count threads, if that has not been done
+        return torch.get_num_threads()
+
+    assert list(map_on_cores(work, range(6))) == [1] * 6
+    assert new == [3] * 6
+
+
+@pytest.mark.usefixtures("three_threads")
 def test_one_item_has_all_threads() -> None:
     assert list(map_on_cores(lambda _: torch.get_num_threads(), [0])) == [3]
 

@@ -38,12 +38,15 @@ class LSTM(nn.LSTM):
         self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]
     ) -> Read:
         """Reads the sentences; every length must be at least 1."""
-        if goes_fast(inputs):
-            return padded_lstm(self, inputs, lengths)
-        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states, (hidden, cell) = super().forward(packed)
-        padded, _ = pad_packed_sequence(states, batch_first=True, total_length=inputs.shape[1])
-        return padded, hidden, cell
+        read = padded_lstm if goes_fast(inputs) else _packed_lstm
+        return read(self, inputs, lengths)
+
+
+def _packed_lstm(lstm: nn.LSTM, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]) -> Read:
+    packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    states, (hidden, cell) = nn.LSTM.forward(lstm, packed)
+    padded, _ = pad_packed_sequence(states, batch_first=True, total_length=inputs.shape[1])
+    return padded, hidden, cell
 
 
 def lstm_gates(

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, UntypedStorage, nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -104,8 +104,7 @@ class _Ordered:
     """A weight in the order in which oneDNN reads it, and by what it is known that the weight is still the same."""
 
     matrix: Tensor
-    storage: UntypedStorage
-    version: int
+    mark: tuple[object, ...]
 
 
 _ordered: MutableMapping[Tensor, _Ordered] = WeakTensorKeyDictionary()
@@ -116,13 +115,16 @@ register_optimizer_step_post_hook(lambda *_: _ordered.clear())
 def _in_order(weight: Tensor) -> Tensor:
     """A parameter that is not trained, put in order once and kept until it changes; any other weight as it is.
 
-    With few rows, most of the work is otherwise to put the weight in order.
+    With few rows, most of the work is otherwise to put the weight in order. What is written through `.data` or numpy
+    goes unnoticed, as it does in autograd: such a parameter is to be changed itself, within `torch.no_grad()`.
     """
     if not isinstance(weight, nn.Parameter) or weight.requires_grad or weight.is_inference():
         return _dense(weight)
     known = _ordered.get(weight)
-    if known is None or known.version != weight._version or known.storage is not weight.untyped_storage():
-        known = _Ordered(in_order(weight), weight.untyped_storage(), weight._version)
+    # The storage itself is a part, for another one could come to lie in the same place.
+    mark = weight.untyped_storage(), weight._version, weight.data_ptr(), weight.shape, weight.stride(), weight.dtype
+    if known is None or known.mark[1:] != mark[1:] or known.mark[0] is not mark[0]:
+        known = _Ordered(in_order(weight), mark)
         _ordered[weight] = known
     return known.matrix
 

@@ -199,6 +199,15 @@ def test_weights_that_are_replaced_again_and_again() -> None:
         torch.testing.assert_close(linear(inputs, layer.weight, layer.bias), layer(inputs), rtol=1e-5, atol=1e-4)
 
 
+def test_weights_that_become_other_parts_of_the_same_memory() -> None:
+    memory, inputs = torch.randn(1000), torch.randn(3, 20)
+    weight = nn.Parameter(memory[:400].view(20, 20), requires_grad=False)
+    for part in (memory[100:500].view(20, 20), memory[100:500].view(20, 20).t(), memory[:600].view(30, 20)):
+        linear(inputs, weight)
+        weight.data = part
+        torch.testing.assert_close(linear(inputs, weight), inputs @ part.t(), rtol=1e-5, atol=1e-4)
+
+
 def test_only_one_precision_on_a_cpu_goes_fast() -> None:
     tensor = torch.zeros(1)
     assert goes_fast(tensor)
