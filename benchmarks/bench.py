@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         results = {"versions": describe_versions(), "machine": describe_machine(), **results}
         print(table(rows(results)))
-        say(f"\nall figures: results/{write_results(options.name, results).name}")
+        say(f"\nall figures: {write_results(options.name, results)}")
     return 0
 
 
@@ -135,7 +135,7 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
         found.append(_translation_row(name, runs))
     for name, measured in results.get("single", {}).items():
         waits = sorted(1000 * seconds for seconds in measured["waits"])
-        percentiles = statistics.quantiles(waits, n=20)
+        percentiles = statistics.quantiles(waits, n=20, method="inclusive")
         found.append([f"one line, {name}: p50, p95, most, ms", f"{statistics.median(waits):.1f}"])
         found[-1] += [f"{percentiles[-1]:.1f}", f"{waits[-1]:.1f}", f"{measured['peak_mib']:,.0f}"]
     if "start" in results:

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds = {str(count): measure(count, options.rounds) for count in ROWS}
     results = {"versions": describe_versions(), "machine": describe_machine(), "seconds": seconds}
     print(table(rows(results)))
-    say(f"\nall figures: results/{write_results(options.name, results).name}")
+    say(f"\nall figures: {write_results(options.name, results)}")
     return 0
 
 

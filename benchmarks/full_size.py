@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 runs.append({**head, **result})
     results = {"versions": describe_versions(), "machine": describe_machine(), "device": options.device, "runs": runs}
     print(table(rows(results)))
-    say(f"\nall figures: results/{write_results(options.name, results).name}")
+    say(f"\nall figures: {write_results(options.name, results)}")
     return 0
 
 

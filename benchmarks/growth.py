@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(table(rows(what, axis, points)), end="\n\n", flush=True)
             probes.append(probe(torch.device("cpu")))
     head = {"versions": describe_versions(), "machine": describe_machine(), "base": asdict(Sizes()), "probes": probes}
-    say(f"all figures: results/{write_results(options.name, {**head, **found}).name}")
+    say(f"all figures: {write_results(options.name, {**head, **found})}")
     return 0
 
 

@@ -415,7 +415,7 @@ def _measure_all(options: argparse.Namespace) -> None:
     if "search" in kinds:
         results["tried"]["emptying"] = emptying(kinds["search"][0])
     print(table(tried_rows(results["tried"])), end="\n\n", flush=True)
-    say(f"all figures: results/{write_results(options.name, results).name}")
+    say(f"all figures: {write_results(options.name, results)}")
 
 
 def _parser() -> argparse.ArgumentParser:

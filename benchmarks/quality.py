@@ -19,6 +19,7 @@ from benchmarks.bench import BEAMS, WORK, lines_per_second, say
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.process import CommandFailed, run_module
 from benchmarks.report import RESULTS, table, write_results
+from nmt.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for named in options.models:
             name, _, model = named.partition("=")
             models[name] = {search: _translate(options, Path(model), beam) for search, beam in BEAMS.items()}
-    except CommandFailed as error:
+    except (CommandFailed, UserError) as error:
         print(error, file=sys.stderr)
         return 1
     head = {"versions": describe_versions(), "machine": describe_machine()}
     results = {**head, "models": models, "peers": _peers()}
     print(table(rows(results)))
-    say(f"\nall figures: results/{write_results(options.name, results).name}")
+    say(f"\nall figures: {write_results(options.name, results)}")
     return 0
 
 

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("nmt: stopped", file=sys.stderr)
         return StoppedError.exit_code
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
     return 0
 
 
@@ -56,7 +56,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Argparse with errors on one line."""
+    """Argparse with errors on one line, and without abbreviations, which a later option could make ambiguous."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         self.exit(UserError.exit_code, f"nmt: {message}; see {self.prog} --help\n")
@@ -96,7 +99,8 @@ def _add_translate(commands: Any) -> None:
     command = commands.add_parser(
         "translate",
         help="translate standard input, line by line",
-        description="Translates standard input to standard output: n lines in, n lines out; a blank line stays blank.",
+        description="Translates standard input to standard output: n lines in, n lines out; a blank line stays blank. "
+        f"What arrives together is translated together, up to {_BLOCK_LINES:,} lines, and then written.",
     )
     _add_model(command)
     _add_search(command)
@@ -193,15 +197,18 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 
 
 def _add_search(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--beam", type=_positive, metavar="N", help="hypotheses per line; 1 is greedy")
+    command.add_argument("--beam", type=_positive, metavar="N", help="hypotheses per line; 1 is greedy (the recipe's)")
     command.add_argument(
         "--length-penalty",
         type=_non_negative,
         metavar="A",
-        help="0: none; larger prefers longer translations",
+        help="0: none; larger prefers longer translations (the recipe's)",
     )
     command.add_argument(
-        "--batch-size", type=_positive, metavar="N", help="lines translated together: speed and memory, not the result"
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="lines translated together: speed and memory, not the result (the recipe's)",
     )
 
 
@@ -249,8 +256,31 @@ def _translate(options: argparse.Namespace) -> None:
             output = _json_line(translator, line, found, options.alignments)
         else:
             output = _text_lines(found, options.n_best, options.scores)
-        sys.stdout.buffer.write(output.encode("utf-8", "replace") + b"\n")
+        _write(output.encode("utf-8", "replace") + b"\n")
+
+
+def _write(output: bytes) -> None:
+    """Writes to standard output at once.
+
+    Raises:
+        UserError: if it is closed, or there is no room.
+        BrokenPipeError: if nobody reads it any more.
+    """
+    if sys.stdout is None:
+        raise UserError("standard output is closed; there is nowhere to write to")
+    try:
+        sys.stdout.buffer.write(output)
         sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise UserError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def _discard_output() -> None:
+    """Has nothing more be written to standard output, not even what waits to be."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warn_of_line(number: int) -> None:
@@ -337,11 +367,14 @@ def _export(options: argparse.Namespace) -> None:
     from nmt.export import export, save_export
 
     data = _with_path(bundle.recipe.data, options.data)
-    print("nmt: learning and testing; this takes about as long as four translations of the test set", file=sys.stderr)
-    exported = export(bundle, data, options.weights == "int8", options.shortlist)
+    exported = export(bundle, data, options.weights == "int8", options.shortlist, _say)
     save_export(exported, options.folder)
     print(exported.table())
     print(f"to translate: nmt translate --model {options.folder} < input.txt")
+
+
+def _say(text: str) -> None:
+    print(f"nmt: {text}", file=sys.stderr)
 
 
 def _check_equal_length(one: Path, other: Path) -> None:

@@ -1,6 +1,7 @@
 """One function translates, scores and computes perplexity: after a training and for `nmt evaluate`."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,10 +16,11 @@ _SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengt
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What one kind of search gives on a set: the best translation of each line, and the scores of them all."""
+    """What one kind of search gives on a set: the best translation of each line, the scores of them all, the time."""
 
     translations: list[Translation]
     scores: Scores
+    seconds: float
 
     @property
     def lines(self) -> list[str]:
@@ -118,9 +120,11 @@ def perplexity(scored: Sequence[tuple[float, int]]) -> float:
 def _search(
     translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
 ) -> SearchResult:
+    start = time.perf_counter()
     translations = [found[0] for found in translator.translate(sources)]
+    seconds = time.perf_counter() - start
     lines = [translation.text for translation in translations]
-    return SearchResult(translations, score(lines, references, options))
+    return SearchResult(translations, score(lines, references, options), seconds)
 
 
 def _row(name: str, scores: Scores) -> str:

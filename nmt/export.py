@@ -1,6 +1,7 @@
 """Makes a trained model small and fast for translating on a CPU: weights of 8 bits, and a lexical shortlist."""
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,7 +35,9 @@ class Exported:
         before: the model that it was made of.
         after: the exported one.
         split: the set, as the recipe names it.
-        shortlist: what it holds, and the share of the reference's pieces that its candidates hold; None without one.
+        shortlist: what it holds, how many candidates a sentence has on average, and the share of the reference's pieces
+            that they hold; None without one.
+        mib: what the weights take before and after.
     """
 
     bundle: Bundle
@@ -42,14 +45,27 @@ class Exported:
     after: Evaluation
     split: str
     shortlist: dict[str, Any] | None
+    mib: tuple[float, float]
 
     def table(self) -> str:
-        """The scores of both, and the shortlist."""
-        rows = [f"on {self.split}:", self.before.table("before"), "", self.after.table("after")]
+        """The scores of both, the shortlist, speed and size."""
+        rows = [f"on {self.split}:", self.before.table("before"), "", self.after.table("after"), ""]
         if self.shortlist:
-            recall = 100 * self.shortlist["recall"]
-            rows += ["", f"{recall:.1f} % of the pieces of the references are in their sentence's shortlist"]
+            recall, mean, pieces = self.shortlist["recall"], self.shortlist["mean"], len(self.bundle.tokenizers.target)
+            rows.append(
+                f"shortlist: {mean:.0f} of {pieces} pieces for a sentence, {recall:.1%} of the references' pieces"
+            )
+        beam, greedy = self._gains()
+        rows.append(
+            f"speed: {beam:.1f} times as fast with a beam of {self.after.beam_size}, {greedy:.1f} times greedily"
+        )
+        rows.append(f"size: {self.mib[1]:.1f} MiB instead of {self.mib[0]:.1f}")
         return "\n".join(rows)
+
+    def _gains(self) -> tuple[float, float]:
+        """How many times as fast the exported model was, with a beam and greedily."""
+        before, after = self.before, self.after
+        return before.beam.seconds / after.beam.seconds, before.greedy.seconds / after.greedy.seconds
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
@@ -58,12 +74,16 @@ class Exported:
             "before": self.before.as_dict(),
             "after": self.after.as_dict(),
             "shortlist": self.shortlist,
+            "times_as_fast": dict(zip(("beam", "greedy"), self._gains(), strict=True)),
+            "mib": dict(zip(("before", "after"), self.mib, strict=True)),
             "weights": "int8" if is_quantised(self.bundle.model) else "float32",
             "versions": {package: version(package) for package in ("nmt", "torch")},
         }
 
 
-def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Exported:
+def export(
+    bundle: Bundle, data: DataOptions, int8: bool, candidates: int, say: Callable[[str], None] = lambda _: None
+) -> Exported:
     """Makes a model small and fast, and evaluates it beside the one it was made of.
 
     Args:
@@ -73,6 +93,7 @@ def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Ex
             there is none.
         int8: whether weights get 8 bits.
         candidates: translations of each source piece in the shortlist; 0 for none.
+        say: told before each part of the work.
 
     Raises:
         UserError: if nothing is asked for, the model was exported before, or the text is not there.
@@ -86,22 +107,31 @@ def export(bundle: Bundle, data: DataOptions, int8: bool, candidates: int) -> Ex
     model = deepcopy(bundle.model)
     shortlist = None
     if int8:
+        say("weights of 8 bits: translating some validation lines, for the range of their inputs")
         sample, _ = load_texts(data, data.validation)
         with observed_limits(model) as limits:
             Translator.from_bundle(Bundle(model, bundle.recipe, bundle.tokenizers), "cpu").translate(sample[:_SAMPLE])
         quantise(model, limits)
     if candidates:
+        say("shortlist: learning from the training text which pieces translate which")
         lexicon = _lexicon(data, bundle.tokenizers, candidates)
         by_word, always = torch.from_numpy(lexicon.by_word), torch.from_numpy(lexicon.always)
         model.output.shortlist = Shortlist(by_word, always, len(bundle.tokenizers.target))
-        recall = lexicon.recall(bundle.tokenizers.source.encode(sources), bundle.tokenizers.target.encode(references))
-        shortlist = {"candidates": candidates, "always": len(lexicon.always), "recall": recall}
+        texts = bundle.tokenizers.source.encode(sources), bundle.tokenizers.target.encode(references)
+        recall, mean = lexicon.recall(*texts)
+        shortlist = {"candidates": candidates, "always": len(lexicon.always), "mean": mean, "recall": recall}
     exported = Bundle(model, bundle.recipe, bundle.tokenizers)
+    say(f"translating {split} with both models, {len(sources)} lines, greedily and with a beam")
     before, after = (
         evaluate_translator(Translator.from_bundle(each, "cpu"), sources, references, bundle.recipe.evaluation)
         for each in (bundle, exported)
     )
-    return Exported(exported, before, after, split, shortlist)
+    return Exported(exported, before, after, split, shortlist, (_mib(bundle), _mib(exported)))
+
+
+def _mib(bundle: Bundle) -> float:
+    weights = {tensor.data_ptr(): tensor for tensor in bundle.model.state_dict().values()}  # shared ones once
+    return float(sum(tensor.nbytes for tensor in weights.values())) / 2**20
 
 
 def save_export(exported: Exported, folder: Path) -> None:

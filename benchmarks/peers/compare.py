@@ -105,7 +105,7 @@ def _compare(options: argparse.Namespace) -> None:
     for search in searches:
         results["translation"][search.name] = _translations(options.rounds, toolkits, search)
     print(table(rows(results)))
-    say(f"\nall figures: results/{write_results(options.name, results).name}")
+    say(f"\nall figures: {write_results(options.name, results)}")
 
 
 def _work(options: argparse.Namespace) -> Work:

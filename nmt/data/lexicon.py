@@ -27,14 +27,20 @@ class Lexicon:
     by_word: npt.NDArray[np.int32]
     always: npt.NDArray[np.int32]
 
-    def recall(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> float:
-        """Share of the words of given translations that are among the candidates of their sentences."""
-        found = total = 0
+    def recall(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> tuple[float, float]:
+        """What the candidates of given sentences are worth.
+
+        Returns:
+            The share of the words of the translations that are among the candidates of their sentences, and the mean
+            number of candidates of a sentence.
+        """
+        found = total = size = 0
         for source, target in zip(sources, targets, strict=True):
-            candidates = np.append(self.by_word[list(source)].ravel(), self.always)
+            candidates = np.union1d(self.by_word[list(source)].ravel(), self.always)
             found += int(np.isin(list(target), candidates).sum())
             total += len(target)
-        return found / max(total, 1)
+            size += int((candidates >= 0).sum())
+        return found / max(total, 1), size / max(len(sources), 1)
 
 
 def learn_lexicon(

@@ -1,15 +1,18 @@
 """The command itself: help, version, recipes, and one line for bad usage."""
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from nmt.cli import main
-from tests.training_runs import run_nmt
+from tests.fixtures_text import make_bundle, saved
+from tests.training_runs import nmt_command, run_nmt
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("train", "translate", "evaluate", "score", "recipe")
+COMMANDS = ("train", "translate", "evaluate", "score", "export", "recipe")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +68,25 @@ def test_what_a_command_needs_is_one_line_and_exit_code_2(tmp_path: Path) -> Non
     assert done.stderr.startswith("nmt: here: no model here; expected the folder of a run or of a bundle")
     done = run_nmt("train", "recipe.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "nmt: recipe.yaml: No such file or directory\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    model = saved(make_bundle(), tmp_path / "model")
+    command = nmt_command("translate", "--model", model, "--beam", "1")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, input=b"eins\nzwei\n", stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (2, b"nmt: standard output cannot be written: No space left on device\n")
+    done = subprocess.run(
+        f"{shlex.join(command)} >&-", shell=True, input=b"eins\n", stderr=subprocess.PIPE, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, b"nmt: standard output is closed; there is nowhere to write to\n")
+
+
+def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["translate", "--mod", "here"])
+    assert "unrecognized arguments: --mod here" in capsys.readouterr().err
 
 
 def test_overrides_may_stand_on_both_sides_of_the_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
