@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import document, eight_bits, full_size, growth, levers, quality
+from benchmarks import changes, document, eight_bits, full_size, growth, levers, quality
 from benchmarks.bench import WORK, fractions
 from benchmarks.machine import Probe
 from benchmarks.operations import costs
@@ -207,8 +207,8 @@ def test_what_is_timed_can_be_done(what: str) -> None:
         assert [len(best[0].ids) for best in result] == [5, 5, 5]
 
 
-@pytest.mark.parametrize("lever", levers.TRAINING, ids=lambda lever: lever.name)
-def test_without_a_change_the_training_learns_the_same(lever: levers.Lever) -> None:
+@pytest.mark.parametrize("lever", changes.TRAINING, ids=lambda lever: lever.name)
+def test_without_a_change_the_training_learns_the_same(lever: changes.Lever) -> None:
     """What stands in its place does the same work; dropout's draws alone are others."""
     sizes = growth.Sizes(source=6, vocab=50, batch=3, hidden=8)
 
@@ -234,9 +234,9 @@ def test_without_a_change_the_training_learns_the_same(lever: levers.Lever) -> N
     assert found == pytest.approx(expected, rel=2e-2 if "dropout" in lever.name else 1e-4)
 
 
-@pytest.mark.parametrize("lever", [*levers.SEARCH, *levers.EXPORTED], ids=lambda lever: lever.name)
-def test_without_a_change_the_search_finds_the_same(lever: levers.Lever) -> None:
-    kind = "exported" if lever in levers.EXPORTED else "trained"
+@pytest.mark.parametrize("lever", [*changes.SEARCH, *changes.EXPORTED], ids=lambda lever: lever.name)
+def test_without_a_change_the_search_finds_the_same(lever: changes.Lever) -> None:
+    kind = "exported" if lever in changes.EXPORTED else "trained"
     bundle = KINDS[kind](practised_bundle())
     translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
     with levers.without(lever.instead):
@@ -263,7 +263,7 @@ def test_a_gain_is_measured_and_predicted(monkeypatch: pytest.MonkeyPatch) -> No
     class Owner:
         changed = staticmethod(lambda: clock.spend(1))
 
-    lever = levers.Lever("less", "nowhere", {(Owner, "changed"): staticmethod(lambda: clock.spend(3))})
+    lever = changes.Lever("less", "nowhere", {(Owner, "changed"): staticmethod(lambda: clock.spend(3))})
 
     def work() -> None:
         Owner.changed()

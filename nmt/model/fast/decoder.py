@@ -6,7 +6,8 @@ the loop, deep outputs after it. Without input feeding the recurrence needs no a
 
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -155,25 +156,59 @@ def _make_attention(mask: Tensor, time: int, tensors: Sequence[Tensor]) -> Atten
     return Attention(steps, memory, mask, time)
 
 
-def _keep(ctx: Any, parts: tuple[Any, ...], *tensors: Tensor | None) -> None:
-    """Keeps what backward needs: parts with their buffers, and tensors that must not change in the meantime.
+def _keep(ctx: Any, *parts: Any) -> None:
+    """Keeps what backward needs: tensors, and parts with all of theirs, which autograd guards and frees.
 
     What forward returns are views of the buffers: themselves they would keep their own graph alive.
     """
+    tensors: list[Tensor] = []
+    ctx.parts = [_put_away(part, tensors) for part in parts]
     ctx.save_for_backward(*tensors)
-    ctx.parts = parts
     ctx.set_materialize_grads(False)
 
 
-def _take(ctx: Any) -> tuple[Any, ...]:
-    """What was kept.
+def _take(ctx: Any) -> list[Any]:
+    """What was kept; parts are new ones with the same tensors, and whatever backward adds to them goes with them.
 
     Raises:
         RuntimeError: if a tensor has changed, or the graph was freed by an earlier backward.
     """
-    ctx.saved_tensors  # noqa: B018 - it is torch that looks
-    parts: tuple[Any, ...] = ctx.parts
-    return parts
+    tensors = ctx.saved_tensors
+    return [_take_out(part, tensors) for part in ctx.parts]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Stands for a tensor in a list."""
+
+    number: int
+
+
+_Part = Stack | Attention | DotSteps | AdditiveSteps
+
+
+def _put_away(value: Any, tensors: list[Tensor]) -> Any:
+    """A copy without tensors, which go to the list."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return _Place(len(tensors) - 1)
+    return _copy(value, lambda inner: _put_away(inner, tensors))
+
+
+def _take_out(value: Any, tensors: Sequence[Tensor]) -> Any:
+    """The reverse."""
+    return tensors[value.number] if isinstance(value, _Place) else _copy(value, lambda inner: _take_out(inner, tensors))
+
+
+def _copy(value: Any, inner: Callable[[Any], Any]) -> Any:
+    """A part or a list with other contents; anything else as it is."""
+    if isinstance(value, list | tuple):
+        return [inner(entry) for entry in value]
+    if not isinstance(value, _Part):
+        return value
+    copied = object.__new__(type(value))
+    vars(copied).update({name: inner(entry) for name, entry in vars(value).items()})
+    return copied
 
 
 class _LuongLoop(torch.autograd.Function):
@@ -199,7 +234,7 @@ class _LuongLoop(torch.autograd.Function):
             if now + 1 < time:
                 stack.extra(now + 1).copy_(outputs[now])
         stack.end()
-        _keep(ctx, (stack, attention, combine, inputs, outputs), combine, outputs, attention.weights, *tensors[1:])
+        _keep(ctx, stack, attention, combine, inputs, outputs)
         return outputs.view_as(outputs), attention.weights.view_as(attention.weights)
 
     @staticmethod
@@ -235,7 +270,7 @@ class _BahdanauLoop(torch.autograd.Function):
             stack.step(now)
         stack.end()
         contexts = stack.inputs[0][:-1, :, : -stack.size]
-        _keep(ctx, (stack, attention), attention.weights, *tensors[1:])
+        _keep(ctx, stack, attention)
         return stack.tops().clone(), contexts.clone(), attention.weights.view_as(attention.weights)
 
     @staticmethod
@@ -265,7 +300,7 @@ class _AttentionLoop(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, mask: Tensor, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         attention = _make_attention(mask, len(queries), tensors)
         contexts = torch.stack([attention.step(now, query) for now, query in enumerate(queries)])
-        _keep(ctx, (queries.detach(), attention), queries, attention.weights, *tensors)
+        _keep(ctx, queries, attention)
         return contexts, attention.weights.view_as(attention.weights)
 
     @staticmethod

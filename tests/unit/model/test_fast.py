@@ -503,6 +503,26 @@ def test_the_loss_of_a_network(dtype: torch.dtype, attention: str, options: dict
 
 
 @pytest.mark.parametrize(
+    ("attention", "options"), [("general", {}), ("additive", {}), ("concat", {"input_feeding": False})]
+)
+def test_the_buffers_of_a_loop_are_freed_after_backward_while_the_loss_lives(
+    attention: str, options: dict[str, Any]
+) -> None:
+    loss = sequence_loss(network(attention, **options), some_batch()).objective
+    nodes: list[Any] = [loss.grad_fn]
+    for node in nodes:
+        nodes += [after for after, _ in node.next_functions if after is not None and after not in nodes]
+    (loop,) = (node for node in nodes if "Loop" in node.name())
+    assert len(loop.saved_tensors) > 5
+    loss.backward()  # type: ignore[no-untyped-call]
+    with pytest.raises(RuntimeError, match="freed"):
+        _ = loop.saved_tensors
+    left: list[Tensor] = []
+    fast._put_away(loop.parts, left)
+    assert not left
+
+
+@pytest.mark.parametrize(
     ("attention", "options"),
     [("general", {}), ("additive", {}), ("concat", {"input_feeding": False}), ("none", {})],
 )
