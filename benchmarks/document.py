@@ -113,12 +113,14 @@ def _save(figure: Any, path: Path) -> None:
 
 _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "bench": bench.rows,
+    "bench_4096": bench.rows,
     "bench_exported": bench.rows,
     "peers": compare.rows,
     "peers_opennmt": compare.rows,
     "quality": quality.rows,
     "eight_bits": eight_bits.rows,
     "full_size": full_size.rows,
+    "full_size_128": full_size.rows,
     "gpu": full_size.rows,
 }
 _PLOTS: dict[str, Callable[[Any], list[str]]] = {"growth": _growth_plots, "quality": _quality_plot}
