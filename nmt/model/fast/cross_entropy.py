@@ -1,5 +1,6 @@
 """Output layer and cross-entropy in one: the logits of some tokens at a time become their own gradient in place."""
 
+import threading
 from typing import Any
 
 import torch
@@ -9,7 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from nmt.model.fast.products import in_order, needs_gradient, product
 
-_LOGITS_AT_ONCE = 2**23 - 2**16  # a little less than 32 MiB in float32, so that they stay with the process
+_LOGITS_AT_ONCE = 2**23  # 32 MiB in float32
+_ROWS = 256  # whose logits are multiplied at once; the processor's cache still holds them when the softmax reads them
 _MULTIPLE = 8  # of rows: oneDNN multiplies most other numbers of them more slowly
 _FEWEST_TOKENS = 1024  # at once, however large the vocabulary: each part adds to a gradient as large as the weight
 
@@ -34,6 +36,19 @@ def linear_cross_entropy(
     return objective, nll
 
 
+_kept = threading.local()
+
+
+def _scratch(rows: int, columns: int, like: Tensor) -> Tensor:
+    """Memory of the thread, the same each time: as much new memory as this takes longer to get than to fill."""
+    kept: dict[torch.dtype, Tensor] = vars(_kept).setdefault("by_dtype", {})
+    if like.dtype not in kept or kept[like.dtype].numel() < rows * columns:
+        kept.pop(like.dtype, None)
+        with torch.inference_mode(False):  # it will be used in every mode
+            kept[like.dtype] = like.new_empty(rows * columns)
+    return kept[like.dtype][: rows * columns].view(rows, columns)
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     """The gradient of a logit is the probability less the share of the target that falls on the word."""
 
@@ -43,8 +58,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         if learning:
             d_inputs, d_bias = torch.empty_like(inputs), torch.zeros_like(bias)
-            d_weight = torch.zeros_like(weight.t(), memory_format=torch.contiguous_format)  # transposed
-            ctx.save_for_backward(d_inputs, d_weight, d_bias)
+            d_weight: Tensor | None = None  # transposed
         ordered = in_order(weight)
         nll, uniform = inputs.new_zeros(()), inputs.new_zeros(())
         rows_at_once = max(_LOGITS_AT_ONCE // len(weight), _FEWEST_TOKENS)
@@ -52,22 +66,28 @@ class _LinearCrossEntropy(torch.autograd.Function):
             rows = slice(begin, begin + rows_at_once)
             some = inputs[rows]
             padded = nn.functional.pad(some, (0, 0, 0, -len(some) % _MULTIPLE))
-            everything = product(padded, ordered, bias)
-            logits = everything[: len(some)]
-            torch.log_softmax(logits, dim=1, out=logits)
-            nll -= logits.gather(1, targets[rows, None]).sum()
+            everything = _scratch(len(padded), len(weight), inputs)
+            for part in range(0, len(padded), _ROWS):
+                few = slice(part, part + _ROWS)
+                torch.log_softmax(product(padded[few], ordered, bias), dim=1, out=everything[few])
+            log_probs = everything[: len(some)]
+            nll -= log_probs.gather(1, targets[rows, None]).sum()
             if smoothing:
-                uniform -= logits.mean(1).sum()
+                uniform -= log_probs.mean(1).sum()
             if not learning:
                 continue
-            d_logits = logits.exp_()
+            d_logits = log_probs.exp_()
             if smoothing:
                 d_logits -= smoothing / len(weight)
             d_logits[torch.arange(len(d_logits), device=inputs.device), targets[rows]] -= 1.0 - smoothing
             everything[len(some) :] = 0.0
             d_inputs[rows] = product(everything, weight.t())[: len(some)]
-            d_weight += product(padded.t(), everything.t())  # so that the larger matrix is not copied
+            of_some = product(padded.t(), everything.t())  # so that the larger matrix is not copied
+            d_weight = of_some if d_weight is None else d_weight.add_(of_some)
             d_bias += d_logits.sum(0)
+        if learning:
+            d_weight = torch.zeros_like(weight.t()) if d_weight is None else d_weight
+            ctx.save_for_backward(d_inputs, d_weight, d_bias)
         ctx.mark_non_differentiable(nll)
         return (1.0 - smoothing) * nll + smoothing * uniform, nll
 

@@ -38,7 +38,8 @@ class LSTM(nn.LSTM):
         self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]
     ) -> Read:
         """Reads the sentences; every length must be at least 1."""
-        read = padded_lstm if goes_fast(inputs) else _packed_lstm
+        # oneDNN's LSTM brings the weights in order each time, which for a single sentence takes longer than the rest.
+        read = padded_lstm if goes_fast(inputs) and len(inputs) > 1 else _packed_lstm
         return read(self, inputs, lengths)
 
 
