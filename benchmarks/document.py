@@ -116,7 +116,6 @@ _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "bench_4096": bench.rows,
     "bench_exported": bench.rows,
     "peers": compare.rows,
-    "peers_opennmt": compare.rows,
     "quality": quality.rows,
     "eight_bits": eight_bits.rows,
     "full_size": full_size.rows,
