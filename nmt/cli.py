@@ -362,8 +362,8 @@ def _export(options: argparse.Namespace) -> None:
 
     if options.folder.is_file() or (options.folder.exists() and any(options.folder.iterdir())):
         raise UserError(f"{options.folder}: is there already; remove it, or give another name")
-    check_writable(options.folder)
     bundle = load_bundle(find_bundle(_model(options)))
+    check_writable(options.folder)  # not before: it makes the folders above
     from nmt.export import export, save_export
 
     data = _with_path(bundle.recipe.data, options.data)

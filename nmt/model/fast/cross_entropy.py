@@ -40,7 +40,7 @@ _kept = threading.local()
 
 
 def _scratch(rows: int, columns: int, like: Tensor) -> Tensor:
-    """Memory of the thread, the same each time: as much new memory as this takes longer to get than to fill."""
+    """Memory of the thread, kept for the next call; a larger size replaces it. What it held is overwritten."""
     kept: dict[torch.dtype, Tensor] = vars(_kept).setdefault("by_dtype", {})
     if like.dtype not in kept or kept[like.dtype].numel() < rows * columns:
         kept.pop(like.dtype, None)
