@@ -96,8 +96,10 @@ def practised_model(attention: str, layers: int = 1) -> Seq2Seq:
 
 def step_log_probs(model: Seq2Seq, tokens: Tensor, state: TranslationState) -> tuple[Tensor, TranslationState]:
     """What a step of the search gives to every word of the vocabulary, and the state after it."""
-    step = model.step(tokens, state, Choice(len(model.output.words.bias), EOS))
-    return torch.full_like(step.log_probs, -torch.inf).scatter(1, step.tokens, step.log_probs), step.state
+    sums = torch.zeros(len(tokens), 1)  # each hypothesis as if it were of a sentence of its own
+    step = model.step(tokens, state, Choice(sums, len(model.output.words.bias), EOS))
+    best = step.best
+    return torch.full_like(best.sums, -torch.inf).scatter(1, best.tokens, best.sums), step.state
 
 
 @cache
@@ -108,7 +110,7 @@ def exported_model(attention: str, layers: int = 1) -> Seq2Seq:
         state = model.start(*source_batch([(*sentence, EOS) for sentence in SENTENCES]))
         for token in range(4, 9):
             tokens = torch.full((len(SENTENCES),), token)
-            state = model.step(tokens, state, Choice(1, EOS)).state
+            _, state = step_log_probs(model, tokens, state)
     quantise(model, limits)
     by_word = torch.tensor([[word, 4 + (3 * word) % 5] for word in range(9)], dtype=torch.int32)
     model.output.shortlist = Shortlist(by_word, torch.tensor([EOS], dtype=torch.int32), 9)
@@ -226,7 +228,7 @@ class TableModel:
             rows.append((source, () if prefix is None else (*prefix, token)))
         self.asked.append([source for source, _ in rows])
         log_probs = torch.tensor([self.table(source, prefix or ()) for source, prefix in rows])
-        return ModelStep(*best_continuations(log_probs, choice), TableState(state.sources, tuple(rows)))
+        return ModelStep(best_continuations(log_probs, choice), TableState(state.sources, tuple(rows)))
 
 
 def source_batch(sources: Sequence[Ids], padding: int = 0, columns: int = 0) -> tuple[Tensor, Tensor]:

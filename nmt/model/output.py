@@ -10,7 +10,7 @@ from nmt.model.fast.layers import Linear
 from nmt.model.int8 import Int8Linear
 from nmt.model.shortlist import Candidates, Shortlist
 from nmt.search.scoring import best_continuations
-from nmt.search.types import Choice
+from nmt.search.types import Choice, Continuations
 
 _LOGITS_AT_ONCE = {"cpu": 2**23 - 2**16, "cuda": 2**27}  # on a CPU just under 32 MiB, which the process then keeps
 
@@ -56,23 +56,20 @@ class OutputLayer(nn.Module):
         places = {word: column for column, word in enumerate(words.tolist())}
         return Candidates(_select(self.words, words), words, places, penalty)
 
-    def best(
-        self, output: Float[Tensor, "rows hid"], candidates: Candidates, choice: Choice
-    ) -> tuple[Float[Tensor, "rows best"], Int[Tensor, "rows best"]]:
-        """Log-probabilities and tokens of the best continuations; see `nmt.search.scoring.best_continuations`.
-
-        The rows of a sentence follow each other, as many for each.
-        """
-        width = 1 if candidates.penalty is None else len(output) // len(candidates.penalty)
+    def best(self, output: Float[Tensor, "rows hid"], candidates: Candidates, choice: Choice) -> Continuations:
+        """The best continuations of each sentence, whose rows follow each other; see `best_continuations`."""
+        width = choice.sums.shape[1]
         choice = candidates.columns(choice)
         found = []
         for rows, logits in self._parts(output, candidates, width):
+            sentences = slice(rows.start // width, rows.stop // width)
             if candidates.penalty is not None:
-                own = candidates.penalty[rows.start // width : rows.stop // width]
-                logits.view(len(own), width, -1).add_(own[:, None])
-            found.append(best_continuations(logits, choice.part(rows)))
-        log_probs, columns = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return log_probs, columns if candidates.words is None else candidates.words[columns]
+                logits.view(-1, width, logits.shape[1]).add_(candidates.penalty[sentences, None])
+            found.append(best_continuations(logits, choice.part(sentences)))
+        sums, parents, columns = (
+            torch.cat(parts) for parts in zip(*((part.sums, part.parents, part.tokens) for part in found), strict=True)
+        )
+        return Continuations(sums, parents, columns if candidates.words is None else candidates.words[columns])
 
     def log_probs(self, output: Float[Tensor, "rows hid"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
         """The log-probability of a given word for each row among all of the vocabulary, at least in float32."""

@@ -85,8 +85,8 @@ class Seq2Seq(nn.Module):
         """Reads one target token per hypothesis and predicts the next."""
         embedded = self._drop(self.tgt_embedding(tokens))
         step = self.decoder.step(embedded, state.decoder, state.source)
-        log_probs, best = self.output.best(self._drop(step.output), state.candidates, choice)
-        return ModelStep(log_probs, best, TranslationState(state.source, step.state, state.candidates))
+        best = self.output.best(self._drop(step.output), state.candidates, choice)
+        return ModelStep(best, TranslationState(state.source, step.state, state.candidates))
 
     def forward(
         self,

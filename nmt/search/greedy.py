@@ -30,8 +30,8 @@ def greedy_search(
     log_probs = [0.0] * len(src_ids)
     columns: list[Tensor] = []  # the tokens of each step, the end wherever a sentence is no longer open
     while len(sentences):
-        step = model.step(previous, state, settings.choice(len(columns), src_lengths[sentences]))
-        previous, sums = step.tokens[:, 0], sums + step.log_probs[:, 0]
+        step = model.step(previous, state, settings.choice(len(columns), src_lengths[sentences], sums[:, None]))
+        previous, sums = step.best.tokens[:, 0], step.best.sums[:, 0]
         columns.append(torch.full_like(src_lengths, settings.eos).index_copy(0, sentences, previous))
         state, ended = step.state, previous == settings.eos
         if ended.any():

@@ -25,40 +25,53 @@ class Choice:
     """Which continuations a search asks for: how many, and which tokens may not be among them.
 
     Attributes:
-        best: how many of each hypothesis.
+        sums: log-probability of each hypothesis so far; -inf for one that is not to go on.
+        best: how many continuations of each sentence.
         eos: the token that ends a hypothesis.
         banned: tokens that never come.
-        too_short: rows that may not end yet; None if all may.
-        at_limit: rows that must end; None if none must.
+        too_short: sentences whose hypotheses may not end yet; None if all may.
+        at_limit: sentences whose hypotheses must end; None if none must.
     """
 
+    sums: Float[Tensor, "batch beam"]
     best: int
     eos: int
     banned: tuple[int, ...] = ()
-    too_short: Bool[Tensor, " rows"] | None = None
-    at_limit: Bool[Tensor, " rows"] | None = None
+    too_short: Bool[Tensor, " batch"] | None = None
+    at_limit: Bool[Tensor, " batch"] | None = None
 
-    def part(self, rows: slice) -> "Choice":
-        """The same for some of the rows."""
-        if self.too_short is None and self.at_limit is None:
-            return self
+    def part(self, sentences: slice) -> "Choice":
+        """The same for some of the sentences."""
         bounds = (self.too_short, self.at_limit)
-        too_short, at_limit = (None if bound is None else bound[rows] for bound in bounds)
-        return replace(self, too_short=too_short, at_limit=at_limit)
+        too_short, at_limit = (None if bound is None else bound[sentences] for bound in bounds)
+        return replace(self, sums=self.sums[sentences], too_short=too_short, at_limit=at_limit)
+
+
+@dataclass(frozen=True)
+class Continuations:
+    """The best continuations of every sentence's hypotheses, in descending order; fewer if there are no more words.
+
+    Attributes:
+        sums: log-probabilities of the hypotheses with their continuations; -inf where there are no more that may come.
+        parents: which of the sentence's hypotheses are continued.
+        tokens: the words that continue them.
+    """
+
+    sums: Float[Tensor, "batch best"]
+    parents: Int[Tensor, "batch best"]
+    tokens: Int[Tensor, "batch best"]
 
 
 @dataclass(frozen=True)
 class ModelStep(Generic[State]):
-    """One step of a model: the best continuations of every hypothesis, and the state after the step.
+    """One step of a model: the best continuations of every sentence, and the state after the step.
 
     Attributes:
-        log_probs: of the continuations, in descending order; -inf where there are no more that may come.
-        tokens: which they are.
-        state: the model's.
+        best: the continuations.
+        state: the model's, of the hypotheses that are continued.
     """
 
-    log_probs: Float[Tensor, "rows best"]
-    tokens: Int[Tensor, "rows best"]
+    best: Continuations
     state: State
 
 
@@ -101,7 +114,7 @@ class SearchSettings:
     max_length_extra: int = 20
     min_length_ratio: float = 0.0
 
-    def choice(self, length: int, src_lengths: Int[Tensor, " batch"], width: int = 1) -> Choice:
+    def choice(self, length: int, src_lengths: Int[Tensor, " batch"], sums: Float[Tensor, "batch beam"]) -> Choice:
         """What may follow `length` tokens: the end not before the minimum length, and nothing else at the maximum.
 
         So every hypothesis ends, and none is cut.
@@ -109,14 +122,14 @@ class SearchSettings:
         Args:
             length: tokens of every hypothesis so far.
             src_lengths: of the sentences.
-            width: hypotheses of each sentence.
+            sums: log-probabilities of their hypotheses.
         """
         too_short = at_limit = None
         if self.min_length_ratio:
-            too_short = (length < self.min_length(src_lengths)).repeat_interleave(width)
+            too_short = length < self.min_length(src_lengths)
         if length >= self.max_length_extra:
-            at_limit = (length >= self.max_length(src_lengths)).repeat_interleave(width)
-        return Choice(self.beam_size, self.eos, self.banned, too_short, at_limit)
+            at_limit = length >= self.max_length(src_lengths)
+        return Choice(sums, self.beam_size, self.eos, self.banned, too_short, at_limit)
 
     def max_length(self, src_lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Most tokens of a translation, the end not counted."""

@@ -34,11 +34,9 @@ from nmt.model.fast.tanh import tanh, tanh_into
 from nmt.model.mask import length_mask
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions, TrainingOptions
-from nmt.search.types import Choice
-from nmt.tokenizer import EOS
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
 from nmt.training.optim import make_optimizer
-from tests.helpers import ATTENTIONS
+from tests.helpers import ATTENTIONS, step_log_probs
 
 PRECISIONS = {torch.float32: 1e-5, torch.float64: 1e-10}
 BATCH, SRC, TGT, EMBEDDING, HIDDEN, MEMORY = 5, 6, 7, 8, 16, 12
@@ -175,7 +173,7 @@ def test_a_model_that_was_used_and_then_trained_is_used_as_trained(attention: st
     def predict() -> Tensor:
         with torch.inference_mode():
             state = model.start(batch.src_ids, batch.src_lengths)
-            return model.step(torch.tensor([4, 5, 6]), state, Choice(13, EOS)).log_probs
+            return step_log_probs(model, torch.tensor([4, 5, 6]), state)[0]
 
     predict()
     model.requires_grad_()

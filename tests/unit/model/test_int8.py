@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nmt.model import int8
 from nmt.model.fast.layers import Linear, LSTMCell
 from nmt.model.int8 import Int8Linear, Int8LSTMCell, is_quantised, observed_limits, quantise
-from tests.helpers import Array, fill, numpy_of, sigmoid, tiny_model, waves
+from tests.helpers import Array, fill, numpy_of, sigmoid, step_log_probs, tiny_model, waves
 
 
 def by_hand(weight: Array, bias: Array, limit: float, rows: Array, most: int) -> Array:
@@ -148,8 +148,6 @@ def test_every_product_of_a_network_but_the_encoders_is_quantised(attention: str
     names = {name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.LSTMCell)}
     unused = {"decoder.score.score"}  # a product with a vector
     with observed_limits(model) as limits, torch.inference_mode():
-        from nmt.search.types import Choice
-
         state = model.start(torch.tensor([[4, 5, 3]]), torch.tensor([3]))
-        model.step(torch.tensor([2]), state, Choice(1, 3))
+        step_log_probs(model, torch.tensor([2]), state)
     assert limits.keys() == names - unused

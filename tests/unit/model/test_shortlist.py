@@ -1,5 +1,6 @@
 """Shortlists against sets."""
 
+import pytest
 import torch
 
 from nmt.data.batch import source_tensors
@@ -54,17 +55,20 @@ def test_the_best_are_chosen_among_the_candidates_only() -> None:
     )
     penalty = torch.zeros(2, 4).masked_fill(~own, -torch.inf)
     places = {1: 0, 3: 1, 4: 2, 8: 3}
+    sums = torch.tensor([[0.0, -0.3], [-2.0, -1.5]])
     with torch.no_grad():
-        log_probs, tokens = output.best(vectors, Candidates(layer, words, places, penalty), Choice(3, 3, banned=(0, 1)))
-        logits = output(vectors)
-    for row in range(4):
-        allowed = words[own[row // 2]].tolist()
-        expected = {word: logits[row, word].item() for word in allowed}
-        normaliser = torch.logsumexp(torch.tensor(list(expected.values())), 0).item()
-        ranked = sorted((word for word in allowed if word != 1), key=lambda word: -expected[word])[:3]
-        found = [
-            token for token, value in zip(tokens[row].tolist(), log_probs[row].tolist(), strict=True) if value > -1e9
+        best = output.best(vectors, Candidates(layer, words, places, penalty), Choice(sums, 3, 3, banned=(0, 1)))
+        logits = output(vectors).view(2, 2, -1)
+    for sentence in range(2):
+        allowed = words[own[sentence]].tolist()
+        log_probs = logits[sentence][:, allowed].log_softmax(1) + sums[sentence, :, None]
+        expected = [
+            (log_probs[parent, place].item(), parent, word)
+            for parent in range(2)
+            for place, word in enumerate(allowed)
+            if word != 1
         ]
-        assert found == ranked
-        for token, value in zip(ranked, log_probs[row].tolist(), strict=False):
-            assert abs(value - (expected[token] - normaliser)) < 1e-5
+        ranked = sorted(expected, reverse=True)[:3]
+        assert best.parents[sentence].tolist() == [parent for _, parent, _ in ranked]
+        assert best.tokens[sentence].tolist() == [word for _, _, word in ranked]
+        assert best.sums[sentence].tolist() == pytest.approx([value for value, _, _ in ranked], abs=1e-5)

@@ -38,16 +38,18 @@ def test_the_minimum_is_never_above_the_maximum() -> None:
 
 def allowed(length: int, src_lengths: list[int], settings: SearchSettings) -> list[list[list[int]]]:
     """For each sentence and hypothesis, the tokens that may follow."""
+    sums = waves(len(src_lengths), 2).float()
     logits = waves(2 * len(src_lengths), VOCAB).float()
-    expected = logits.log_softmax(dim=1)
-    choice = replace(settings.choice(length, torch.tensor(src_lengths), width=2), best=VOCAB)
-    log_probs, tokens = best_continuations(logits, choice)
-    assert (log_probs[:, :-1] >= log_probs[:, 1:]).all()
-    finite = log_probs.isfinite()
-    torch.testing.assert_close(log_probs[finite], expected.gather(1, tokens)[finite])
-    assert (log_probs[~finite] == -torch.inf).all()
-    found = [sorted(row[mask].tolist()) for row, mask in zip(tokens, finite, strict=True)]
-    return [found[row : row + 2] for row in range(0, len(found), 2)]
+    expected = logits.log_softmax(dim=1).view(-1, 2, VOCAB) + sums[:, :, None]
+    choice = replace(settings.choice(length, torch.tensor(src_lengths), sums), best=2 * VOCAB)
+    best = best_continuations(logits, choice)
+    assert (best.sums[:, :-1] >= best.sums[:, 1:]).all()
+    found: list[list[list[int]]] = [[[], []] for _ in src_lengths]
+    for sentence, rank in best.sums.isfinite().nonzero().tolist():
+        parent, token = int(best.parents[sentence, rank]), int(best.tokens[sentence, rank])
+        torch.testing.assert_close(best.sums[sentence, rank], expected[sentence, parent, token])
+        found[sentence][parent].append(token)
+    return [[sorted(tokens) for tokens in hypotheses] for hypotheses in found]
 
 
 def test_each_sentence_has_its_own_bounds() -> None:
@@ -71,21 +73,26 @@ def test_nothing_is_banned_by_default() -> None:
 
 @pytest.mark.parametrize("words", [5, 64, 700, 1000])
 @pytest.mark.parametrize("best", [1, 2, 5, 40])
-def test_the_best_of_many_words(words: int, best: int) -> None:
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_best_of_many_words(words: int, best: int, width: int) -> None:
     """By sorting them all; the words beyond the last whole group are not forgotten."""
     logits = waves(9, words, phase=0.3).float()
     for row, word in enumerate([0, 1, 63, 64, words - 1, words // 2, words // 3, 127, 300]):
         logits[row, word % words] += 3.0
-    expected = logits.double().log_softmax(dim=1)
-    expected[:, [2, 3]] = -torch.inf
-    log_probs, tokens = best_continuations(logits.clone(), Choice(best, EOS, banned=(2, 3)))
-    ordered = expected.sort(dim=1, descending=True).values[:, :best].float()
-    torch.testing.assert_close(log_probs, ordered)
-    torch.testing.assert_close(expected.gather(1, tokens).float(), ordered)
+    sums = waves(9 // width, width, phase=0.9).float()
+    sums[0, -1] = -torch.inf if width > 1 else 0.0  # a hypothesis that is not to go on
+    expected = logits.double().log_softmax(dim=1).view(*sums.shape, words) + sums[:, :, None]
+    expected[:, :, [2, 3]] = -torch.inf
+    found = best_continuations(logits.clone(), Choice(sums, best, EOS, banned=(2, 3)))
+    ordered = expected.flatten(1).sort(dim=1, descending=True).values[:, :best].float()
+    torch.testing.assert_close(found.sums, ordered)
+    places = found.parents * words + found.tokens
+    torch.testing.assert_close(expected.flatten(1).gather(1, places).float(), ordered)
+    assert all(len(set(row)) == len(row) for row in places.tolist())
 
 
 def test_logits_of_half_precision_are_normalised_in_float32() -> None:
     logits = 4.0 * waves(3, 200).bfloat16()
-    log_probs, _ = best_continuations(logits.clone(), Choice(2, EOS))
-    assert log_probs.dtype == torch.float32
-    torch.testing.assert_close(log_probs, logits.double().log_softmax(dim=1).topk(2).values.float())
+    found = best_continuations(logits.clone(), Choice(torch.zeros(3, 1), 2, EOS))
+    assert found.sums.dtype == torch.float32
+    torch.testing.assert_close(found.sums, logits.double().log_softmax(dim=1).topk(2).values.float())
