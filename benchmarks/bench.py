@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import CommandFailed, run, run_module
-from benchmarks.report import spread, table, write_results
+from benchmarks.report import positive, spread, table, write_results
 from nmt.errors import UserError
 
 WORK = Path(__file__).parent / "work.yaml"
@@ -58,15 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, help="a finished run of this work, or its bundle; else only training")
     parser.add_argument("--name", default="bench", help="of the file in results/")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--blocks", type=int, default=8, help="of training")
-    parser.add_argument("--updates", type=int, default=50, help="in a block")
+    parser.add_argument("--blocks", type=positive, default=8, help="of training")
+    parser.add_argument("--updates", type=positive, default=50, help="in a block")
     parser.add_argument("--warm-up", type=int, default=20, help="updates before the first block")
-    parser.add_argument("--lines", type=int, default=1000, help="of the test set to translate")
-    parser.add_argument("--rounds", type=int, default=3, help="of each translation")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 128, 256])
-    parser.add_argument("--single-lines", type=int, default=200, help="to translate one at a time")
-    parser.add_argument("--starts", type=int, default=5, help="of the whole program")
-    parser.add_argument("--file-lines", type=int, nargs=2, default=[4000, 100_000], help="of a short and a large file")
+    parser.add_argument("--lines", type=positive, default=1000, help="of the test set to translate")
+    parser.add_argument("--rounds", type=positive, default=3, help="of each translation")
+    parser.add_argument("--batch-sizes", type=positive, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--single-lines", type=positive, default=200, help="to translate one at a time")
+    parser.add_argument("--starts", type=positive, default=5, help="of the whole program")
+    parser.add_argument(
+        "--file-lines", type=positive, nargs=2, default=[4000, 100_000], help="of a short and a large file"
+    )
     return parser
 
 

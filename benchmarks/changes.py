@@ -85,12 +85,6 @@ TRAINING: tuple[Lever, ...] = (
         {(loss, "linear_cross_entropy"): _whole_logits},
         predicted=False,
     ),
-    Lever(
-        "tokens of the loss in multiples of eight: oneDNN takes longer for most other numbers of rows",
-        "fast/cross_entropy.py",
-        {(cross_entropy, "_MULTIPLE"): 1},
-        predicted=False,
-    ),
     _TANH,
     Lever(
         "dropout from 16 random bits a value instead of torch's draw",
@@ -99,11 +93,6 @@ TRAINING: tuple[Lever, ...] = (
             (owner, "kept"): lambda like, probability: nn.functional.dropout(torch.ones_like(like), probability, True)
             for owner in (dropout, fast_decoder)
         },
-    ),
-    Lever(
-        "a query's scores as a row times a matrix instead of a matrix times a column",
-        "fast/loops.py",
-        {(loops.DotSteps, "scores"): lambda self, query: torch.bmm(self.keys, query[:, :, None])[:, :, 0]},
     ),
     Lever(
         "gradients divided by the tokens and clipped in one pass",

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.bench import say
 from benchmarks.machine import describe_machine, describe_versions, one_thread
-from benchmarks.report import table, write_results
+from benchmarks.report import positive, table, write_results
 from nmt.model import int8
 from nmt.model.fast.layers import Linear
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eight_bits", description=__doc__.partition("\n")[0])
     parser.add_argument("--name", default="eight_bits", help="of the file in results/")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=positive, default=9)
     options = parser.parse_args(arguments)
     with one_thread(), torch.inference_mode():
         seconds = {str(count): measure(count, options.rounds) for count in ROWS}

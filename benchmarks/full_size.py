@@ -25,7 +25,7 @@ from benchmarks.bench import fractions, say
 from benchmarks.machine import describe_machine, describe_versions, probe, synchronize
 from benchmarks.operations import TRAINING, costs
 from benchmarks.process import CommandFailed, own_peak_mib, run_module
-from benchmarks.report import spread, table, write_results
+from benchmarks.report import positive, spread, table, write_results
 from nmt.data.batch import Batch, make_batch
 from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
@@ -217,10 +217,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precisions", nargs="+", choices=("32-true", "bf16-mixed"), default=["32-true"])
     parser.add_argument("--ways", nargs="+", choices=("fast", "readable"), default=["fast"])
-    parser.add_argument("--batch-size", type=int, default=80, help="sentences")
-    parser.add_argument("--updates", type=int, default=8, help="that are timed")
+    parser.add_argument("--batch-size", type=positive, default=80, help="sentences")
+    parser.add_argument("--updates", type=positive, default=8, help="that are timed")
     parser.add_argument("--warm-up", type=int, default=2, help="updates before them")
-    parser.add_argument("--longest", type=int, default=50, help="words of the longest sentences")
+    parser.add_argument("--longest", type=positive, default=50, help="words of the longest sentences")
     parser.add_argument("--one", action="store_true", help="this process measures; else each run has its own")
     return parser
 

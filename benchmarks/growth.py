@@ -19,7 +19,7 @@ import torch
 from benchmarks.bench import say
 from benchmarks.machine import describe_machine, describe_versions, probe
 from benchmarks.operations import TRAINING, Costs, costs
-from benchmarks.report import table, write_results
+from benchmarks.report import positive, table, write_results
 from nmt.data.batch import Batch, make_batch
 from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__.partition("\n")[0])
     parser.add_argument("--name", default="growth", help="of the file in results/")
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--longest", type=float, default=2.0, help="seconds; what takes longer is timed once")
     options = parser.parse_args(arguments)
     keep_freed_memory()  # as nmt train does

@@ -30,7 +30,7 @@ from benchmarks.bench import WORK, say
 from benchmarks.changes import EXPORTED, SEARCH, TRAINING, Lever, Place
 from benchmarks.full_size import batches
 from benchmarks.machine import describe_machine, describe_versions, probe
-from benchmarks.report import table, write_results
+from benchmarks.report import positive, table, write_results
 from nmt.data.corpus import load_texts
 from nmt.errors import UserError
 from nmt.memory import keep_freed_memory
@@ -230,8 +230,9 @@ def rows(gains: Sequence[Any]) -> list[list[str]]:
 def profile_rows(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> list[list[str]]:
     """The table of the operators that take most of the time, one pair of columns for each kind of work."""
     found = [[cell for kind in profiles for cell in (f"{kind}: operator", "% of its time")]]
-    for line in zip_longest(*profiles.values(), fillvalue=("", 0.0)):
-        found.append([cell for name, share in line for cell in (f"`{name}`", f"{100 * share:.0f}")])
+    columns = [[(f"`{name}`", f"{100 * share:.0f}") for name, share in profile] for profile in profiles.values()]
+    for line in zip_longest(*columns, fillvalue=("", "")):
+        found.append([cell for pair in line for cell in pair])
     return found
 
 
@@ -294,9 +295,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", type=Path, help="run or bundle of the work, for the changes of the search")
     parser.add_argument("--exported", type=Path, help="what nmt export made of it, for those of exported models")
-    parser.add_argument("--lines", type=int, default=256, help="of the test set to translate each time")
+    parser.add_argument("--lines", type=positive, default=256, help="of the test set to translate each time")
     parser.add_argument("--name", default="levers", help="of the file in results/")
-    parser.add_argument("--rounds", type=int, default=7, help="of each change, each with and without it")
+    parser.add_argument("--rounds", type=positive, default=7, help="of each change, each with and without it")
     return parser
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.bench import BEAMS, WORK, lines_per_second, say
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.process import CommandFailed, run_module
-from benchmarks.report import RESULTS, table, write_results
+from benchmarks.report import RESULTS, positive, table, write_results
 from nmt.errors import UserError
 
 
@@ -88,8 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--models", nargs="+", metavar="NAME=FOLDER", required=True, help="runs or bundles")
     parser.add_argument("--name", default="quality", help="of the file in results/")
-    parser.add_argument("--lines", type=int, default=1000, help="of the test set to translate")
-    parser.add_argument("--rounds", type=int, default=3, help="of each translation")
+    parser.add_argument("--lines", type=positive, default=1000, help="of the test set to translate")
+    parser.add_argument("--rounds", type=positive, default=3, help="of each translation")
     return parser
 
 

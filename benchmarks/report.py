@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ RESULTS = Path(__file__).parent / "results"
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Least, median and greatest."""
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up on a command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

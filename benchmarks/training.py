@@ -17,6 +17,7 @@ import torch
 from benchmarks.machine import Probe, describe_machine, one_thread, probe, synchronize
 from benchmarks.operations import TRAINING, Costs, costs
 from benchmarks.process import own_peak_mib
+from benchmarks.report import positive
 from nmt.data.batch import Batch
 from nmt.data.corpus import load_split
 from nmt.data.encoded import encode_corpus
@@ -140,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("overrides", nargs="*", help="key=value, fields of the recipe to change")
-    parser.add_argument("--blocks", type=int, default=8)
-    parser.add_argument("--updates", type=int, default=50, help="updates in a block")
+    parser.add_argument("--blocks", type=positive, default=8)
+    parser.add_argument("--updates", type=positive, default=50, help="updates in a block")
     parser.add_argument("--warm-up", type=int, default=20, help="updates before the first block")
     options = parser.parse_args(arguments)
     measured = measure(options.recipe, options.overrides, options.blocks, options.updates, options.warm_up)

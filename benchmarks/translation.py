@@ -16,6 +16,7 @@ from benchmarks.machine import Probe, describe_machine, probe
 from benchmarks.operations import costs
 from benchmarks.peers.toolkit import count_words
 from benchmarks.process import own_peak_mib
+from benchmarks.report import positive
 from nmt.bundle import load_bundle
 from nmt.data.corpus import load_texts
 from nmt.metrics import bleu
@@ -103,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("recipe", type=Path, help="names the test set")
     parser.add_argument("overrides", nargs="*", help="key=value, fields of the recipe to change")
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--beam", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--lines", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--beam", type=positive, default=5)
+    parser.add_argument("--batch-size", type=positive, default=128)
+    parser.add_argument("--lines", type=positive, default=1000)
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--single", action="store_true", help="one line at a time")
     parser.add_argument("--warm-up", type=int, default=64, help="lines to translate before; 0: none")
     options = parser.parse_args(arguments)

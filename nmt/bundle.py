@@ -86,9 +86,9 @@ def check_writable(folder: Path) -> None:
     Raises:
         UserError: if it cannot.
     """
-    scratch = scratch_path(folder)
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    scratch = scratch_path(above / folder.name)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         scratch.mkdir()
         scratch.rmdir()
     except OSError as error:

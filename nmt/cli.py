@@ -47,9 +47,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     takes_overrides = hasattr(options, "overrides")
     unknown = [word for word in rest if word.startswith("-") or not takes_overrides]
     if unknown and options.run_command is _translate and not unknown[0].startswith("-"):
-        parser.error(f"translate reads standard input: nmt translate < {unknown[0]}")
+        options.error(f"translate reads standard input: nmt translate < {unknown[0]}")
     if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        options.error(f"unrecognized arguments: {' '.join(unknown)}")
     if takes_overrides:
         options.overrides += rest
     return options
@@ -60,6 +60,7 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
+        self.set_defaults(error=self.error)  # of the command that was given
 
     def error(self, message: str) -> NoReturn:
         self.exit(UserError.exit_code, f"nmt: {message}; see {self.prog} --help\n")
@@ -362,8 +363,8 @@ def _export(options: argparse.Namespace) -> None:
 
     if options.folder.is_file() or (options.folder.exists() and any(options.folder.iterdir())):
         raise UserError(f"{options.folder}: is there already; remove it, or give another name")
+    check_writable(options.folder)
     bundle = load_bundle(find_bundle(_model(options)))
-    check_writable(options.folder)  # not before: it makes the folders above
     from nmt.export import export, save_export
 
     data = _with_path(bundle.recipe.data, options.data)

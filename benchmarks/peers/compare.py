@@ -23,7 +23,7 @@ from benchmarks.peers.opennmt import OpenNMT
 from benchmarks.peers.ours import Ours
 from benchmarks.peers.toolkit import Search, Toolkit, Work
 from benchmarks.process import CommandFailed
-from benchmarks.report import spread, table, write_results
+from benchmarks.report import positive, spread, table, write_results
 from nmt.data.corpus import load_texts
 from nmt.errors import UserError
 from nmt.recipe_file import load_recipe
@@ -57,12 +57,16 @@ def _parser() -> argparse.ArgumentParser:
         place = Path(os.environ.get(variable) or FOLDER / peer / "venv")
         parser.add_argument(f"--{peer}", type=Path, default=place, help=f"its virtual environment; also {variable}")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="data, models and logs of the comparison")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--updates", type=int, default=200, help="of a training in a round; 0: none")
-    parser.add_argument("--block", type=int, default=50, help="updates that are timed together; the first block is not")
-    parser.add_argument("--train-updates", type=int, default=908, help="of the models that translate, trained once")
+    parser.add_argument(
+        "--block", type=positive, default=50, help="updates that are timed together; the first block is not"
+    )
+    parser.add_argument(
+        "--train-updates", type=positive, default=908, help="of the models that translate, trained once"
+    )
     parser.add_argument("--lines", type=int, default=1000, help="of the test set to translate; 0: none")
-    parser.add_argument("--batch-size", type=int, default=128, help="of the translation")
+    parser.add_argument("--batch-size", type=positive, default=128, help="of the translation")
     parser.add_argument("--single-lines", type=int, default=300, help="to translate one at a time; 0: none")
     return parser
 

@@ -122,6 +122,8 @@ def _load_numbers(name: str) -> Dataset:
 def _file_of_split(path: str, name: str) -> Path:
     """The file of a split; without `{split}` in its name it has one split, train."""
     if "{split}" not in path and name != "train":
+        if not Path(path).exists():
+            raise UserError(f"data.path: there is no file {path}")
         raise UserError(
             f"data: the file {path} has one split, train, but not {name}; "
             "take parts of it, train[1000:] and train[:1000], or put {split} into data.path"

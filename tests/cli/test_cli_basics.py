@@ -38,7 +38,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "the following arguments are required: COMMAND"),
         (["transalte"], "invalid choice: 'transalte'"),
         (["train"], "the following arguments are required: RECIPE"),
-        (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs"),
+        (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs; see nmt train --help"),
         (["translate", "extra"], "translate reads standard input: nmt translate < extra"),
         (["translate", "--beam", "0"], "argument --beam: 0 is not a whole number from 1 up"),
         (["translate", "--beam", "two"], "argument --beam: two is not a whole number from 1 up"),

@@ -5,14 +5,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nmt.model.fast.products import in_order, needs_gradient, product
 
 _LOGITS_AT_ONCE = 2**23  # 32 MiB in float32
 _ROWS = 256  # whose logits are multiplied at once; the processor's cache still holds them when the softmax reads them
-_MULTIPLE = 8  # of rows: oneDNN multiplies most other numbers of them more slowly
 _FEWEST_TOKENS = 1024  # at once, however large the vocabulary: each part adds to a gradient as large as the weight
 
 
@@ -65,12 +64,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for begin in range(0, len(inputs), rows_at_once):
             rows = slice(begin, begin + rows_at_once)
             some = inputs[rows]
-            padded = nn.functional.pad(some, (0, 0, 0, -len(some) % _MULTIPLE))
-            everything = _scratch(len(padded), len(weight), inputs)
-            for part in range(0, len(padded), _ROWS):
+            log_probs = _scratch(len(some), len(weight), inputs)
+            for part in range(0, len(some), _ROWS):
                 few = slice(part, part + _ROWS)
-                torch.log_softmax(product(padded[few], ordered, bias), dim=1, out=everything[few])
-            log_probs = everything[: len(some)]
+                torch.log_softmax(product(some[few], ordered, bias), dim=1, out=log_probs[few])
             nll -= log_probs.gather(1, targets[rows, None]).sum()
             if smoothing:
                 uniform -= log_probs.mean(1).sum()
@@ -80,9 +77,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if smoothing:
                 d_logits -= smoothing / len(weight)
             d_logits[torch.arange(len(d_logits), device=inputs.device), targets[rows]] -= 1.0 - smoothing
-            everything[len(some) :] = 0.0
-            d_inputs[rows] = product(everything, weight.t())[: len(some)]
-            of_some = product(padded.t(), everything.t())  # so that the larger matrix is not copied
+            d_inputs[rows] = product(d_logits, weight.t())
+            of_some = product(some.t(), d_logits.t())  # so that the larger matrix is not copied
             d_weight = of_some if d_weight is None else d_weight.add_(of_some)
             d_bias += d_logits.sum(0)
         if learning:
