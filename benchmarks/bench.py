@@ -182,20 +182,25 @@ def lines_per_second(measured: Any) -> list[float]:
 
 
 def fractions(speeds: Sequence[float], probes: Sequence[Any]) -> list[str]:
+    """The `shares` as per cent."""
+    return [f"{100 * share:.0f} %" for share in shares(speeds, probes)]
+
+
+def shares(speeds: Sequence[float], probes: Sequence[Any]) -> tuple[float, float]:
     """What share of the matrix product's rate was reached, of `torch.mm` and of the better of it and oneDNN.
 
     Args:
         speeds: GFLOP/s of blocks, in order.
         probes: one before each block and one after the last.
     """
-    shares: list[list[float]] = [[], []]
+    of_mm, of_best = [], []
     for number, speed in enumerate(speeds):
         around = probes[number : number + 2]
         mm = statistics.median(rate for each in around for rate in each["mm"])
         onednn = [rate for each in around for rate in each["onednn"]]
-        shares[0].append(speed / mm)
-        shares[1].append(speed / max(mm, statistics.median(onednn) if onednn else 0.0))
-    return [f"{100 * statistics.median(share):.0f} %" for share in shares]
+        of_mm.append(speed / mm)
+        of_best.append(speed / max(mm, statistics.median(onednn) if onednn else 0.0))
+    return statistics.median(of_mm), statistics.median(of_best)
 
 
 def _probe_rows(results: dict[str, Any]) -> list[list[str]]:

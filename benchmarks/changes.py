@@ -59,6 +59,12 @@ _ONEDNN = Lever(
     {(products, "_multiply"): nn.functional.linear}
     | {(owner, "in_order"): lambda weight: weight for owner in (products, cross_entropy)},
 )
+_CORES = Lever(
+    "one batch for each core instead of all cores for each batch",
+    "threads.py",
+    {(Translator, "_uses_cores"): lambda _: False},
+    predicted=False,
+)
 _TANH = Lever(
     "tanh as 2σ(2x) - 1: torch's logistic function is much faster than its tanh",
     "fast/tanh.py",
@@ -109,12 +115,7 @@ SEARCH: tuple[Lever, ...] = (
         {(products, "_in_order"): products._dense},
         predicted=False,
     ),
-    Lever(
-        "one batch for each core instead of all cores for each batch",
-        "threads.py",
-        {(Translator, "_uses_cores"): lambda _: False},
-        predicted=False,
-    ),
+    _CORES,
     Lever(
         "the best of many by the maxima of groups of 64 instead of `topk` over all",
         "search/scoring.py",
@@ -123,6 +124,7 @@ SEARCH: tuple[Lever, ...] = (
     _TANH,
 )
 EXPORTED: tuple[Lever, ...] = (
+    _CORES,
     Lever(
         "a shortlist for each sentence; a batch multiplies the words of all its sentences",
         "shortlist.py",

@@ -18,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from benchmarks import bench, eight_bits, full_size, growth, levers, quality
+from benchmarks import bars, bench, eight_bits, full_size, growth, levers, quality
 from benchmarks.peers import compare
 from benchmarks.report import RESULTS
 from nmt.text import write_bytes, write_text
@@ -35,9 +35,16 @@ def main() -> int:
 
 
 def _block(name: str) -> str:
-    results = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    results = load(name)
     plots = _PLOTS[name](results) if name in _PLOTS else []
     return "\n" + "\n\n".join([*plots, *tables(name, results), _source(name, results)]) + "\n\n"
+
+
+def load(name: str) -> Any:
+    """What a block is made of: a file, or for the bars several."""
+    if name == "bars":
+        return bars.load()
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def tables(name: str, results: Any) -> list[str]:
@@ -57,6 +64,8 @@ def tables(name: str, results: Any) -> list[str]:
 
 def _source(name: str, results: Any) -> str:
     """Where the figures come from."""
+    if name == "bars":
+        return f"From the tables below: {', '.join(results)}."
     machine, versions = results["machine"], results["versions"]
     return (
         f"From `benchmarks/results/{name}.json`: {machine['processor']}, {machine['cores']} cores, "
@@ -95,8 +104,11 @@ def _draw_growth(what: str, axes: dict[str, list[dict[str, Any]]], path: Path) -
 def _quality_plot(results: Any) -> list[str]:
     figure, place = plt.subplots(figsize=(7.5, 5), layout="constrained")
     for kind, points in quality.points(results).items():
-        place.plot([point.speed for point in points], [point.bleu for point in points], "o", label=kind)
-        for point in points:
+        ours = "updates" not in kind  # trained to the end, with names of their own
+        place.plot(
+            [point.speed for point in points], [point.bleu for point in points], "o" if ours else "x", label=kind
+        )
+        for point in points if ours else []:
             place.annotate(point.name, (point.speed, point.bleu), xytext=(4, 4), textcoords="offset points", fontsize=8)
     place.set(xscale="log", xlabel="sentences per second", ylabel="BLEU")
     place.legend()
@@ -112,6 +124,7 @@ def _save(figure: Any, path: Path) -> None:
 
 
 _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
+    "bars": bars.rows,
     "bench": bench.rows,
     "bench_4096": bench.rows,
     "bench_exported": bench.rows,

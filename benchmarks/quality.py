@@ -2,7 +2,8 @@
 
 python -m benchmarks.quality data.path=path/to/multi30k --models "work=runs/work/TIME" "work, exported=exported/work"
 
-The peers' points come from results/peers.json.
+The points of all toolkits after the same few updates come from results/peers.json. As there, every round has a process
+of its own, without a warm-up.
 """
 
 import argparse
@@ -40,17 +41,19 @@ class Point:
 
 
 def points(results: Any) -> dict[str, list[Point]]:
-    """The points of the plot, by kind: our models as trained, as exported, and each peer."""
+    """The points of the plot, by kind: our models as trained and as exported, and each toolkit of the comparison."""
     found: dict[str, list[Point]] = defaultdict(list)
     for name, searches in results["models"].items():
         for search, measured in searches.items():
-            kind = "nmt, exported" if measured["exported"] else "nmt"
-            speed = statistics.median(lines_per_second(measured))
-            found[kind].append(Point(f"{name}, {search}", measured["parameters"] / 1e6, measured["bleu"], speed))
+            first = measured[0]
+            kind = "nmt, exported" if first["exported"] else "nmt"
+            speed = statistics.median(rate for each in measured for rate in lines_per_second(each))
+            found[kind].append(Point(f"{name}, {search}", first["parameters"] / 1e6, first["bleu"], speed))
     for search, rounds in results["peers"].items():
-        for peer in [peer for peer in rounds[0] if peer != "probe" and not peer.startswith("nmt")]:
-            speed = statistics.median(each[peer]["lines"] / each[peer]["seconds"] for each in rounds)
-            found[peer].append(Point(f"{peer}, {search}", 0.0, rounds[-1][peer]["bleu"], speed))
+        for toolkit in [toolkit for toolkit in rounds[0] if toolkit != "probe"]:
+            speed = statistics.median(each[toolkit]["lines"] / each[toolkit]["seconds"] for each in rounds)
+            kind = f"{toolkit}, {results['updates']} updates"
+            found[kind].append(Point(f"{kind}, {search}", 0.0, rounds[-1][toolkit]["bleu"], speed))
     return dict(found)
 
 
@@ -70,12 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         models = {}
         for named in options.models:
             name, _, model = named.partition("=")
-            models[name] = {search: _translate(options, Path(model), beam) for search, beam in BEAMS.items()}
+            models[name] = {
+                search: [_translate(options, Path(model), beam) for _ in range(options.rounds)]
+                for search, beam in BEAMS.items()
+            }
     except (CommandFailed, UserError) as error:
         print(error, file=sys.stderr)
         return 1
     head = {"versions": describe_versions(), "machine": describe_machine()}
-    results = {**head, "models": models, "peers": _peers()}
+    results = {**head, "models": models, **_peers()}
     print(table(rows(results)))
     say(f"\nall figures: {write_results(options.name, results)}")
     return 0
@@ -95,17 +101,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _translate(options: argparse.Namespace, model: Path, beam: int) -> Any:
     say(f"{model}, beam {beam}")
-    arguments = ["--model", model.resolve(), "--beam", beam, "--lines", options.lines, "--rounds", options.rounds]
+    arguments = ["--model", model.resolve(), "--beam", beam, "--lines", options.lines, "--rounds", 1, "--warm-up", 0]
     return run_module("translation", *map(str, [WORK, *options.overrides, *arguments])).result()
 
 
-def _peers() -> Any:
-    """The peers' translations of many lines together."""
+def _peers() -> dict[str, Any]:
+    """The translations of many lines together in the comparison, and the updates of its models."""
     path = RESULTS / "peers.json"
     if not path.exists():
-        return {}
-    translations = json.loads(path.read_text(encoding="utf-8"))["translation"]
-    return {search.partition(",")[0]: rounds for search, rounds in translations.items() if "batches" in search}
+        return {"peers": {}, "updates": 0}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    together = {name.partition(",")[0]: rounds for name, rounds in found["translation"].items() if "batches" in name}
+    return {"peers": together, "updates": found["train_updates"]}
 
 
 if __name__ == "__main__":

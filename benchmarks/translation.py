@@ -58,8 +58,10 @@ def measure(
     translator = Translator.from_bundle(bundle, "cpu", **search)
     model_costs = costs(bundle.recipe.model, len(bundle.tokenizers.target))
     src_lengths = [len(ids) + 1 for ids in translator.tokenizers.source.encode(sources)]
-    translator.translate(sources[:warm_up])
-    probes: list[Probe] = [probe(translator.device)]
+    probes: list[Probe] = []
+    if warm_up:  # a product would be one, too: it starts threads
+        translator.translate(sources[:warm_up])
+        probes.append(probe(translator.device))
     found: list[Round] = []
     waits: list[float] = []
     translations: list[Translation] = []

@@ -81,14 +81,17 @@ def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = Mappin
 
 
 def check_writable(folder: Path) -> None:
-    """Tries whether a bundle can be written there, before the work that it takes to make one.
+    """Tries whether a new bundle can be written there, before the work that it takes to make one; leaves no trace.
 
     Raises:
-        UserError: if it cannot.
+        UserError: if it cannot, or if there is something already.
     """
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    scratch = scratch_path(above / folder.name)
     try:
+        path = folder.resolve()
+        if path.is_file() or (path.exists() and any(path.iterdir())):
+            raise UserError(f"{folder}: is there already; remove it, or give another name")
+        above = next(parent for parent in path.parents if parent.exists())
+        scratch = scratch_path(above / path.name)
         scratch.mkdir()
         scratch.rmdir()
     except OSError as error:

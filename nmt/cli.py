@@ -361,15 +361,13 @@ def _score(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from nmt.bundle import check_writable, find_bundle, load_bundle
 
-    if options.folder.is_file() or (options.folder.exists() and any(options.folder.iterdir())):
-        raise UserError(f"{options.folder}: is there already; remove it, or give another name")
     check_writable(options.folder)
     bundle = load_bundle(find_bundle(_model(options)))
     from nmt.export import export, save_export
 
     data = _with_path(bundle.recipe.data, options.data)
     exported = export(bundle, data, options.weights == "int8", options.shortlist, _say)
-    save_export(exported, options.folder)
+    save_export(exported, options.folder.resolve())
     print(exported.table())
     print(f"to translate: nmt translate --model {options.folder} < input.txt")
 

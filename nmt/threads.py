@@ -15,7 +15,8 @@ Result = TypeVar("Result")
 def map_on_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """The function of every item, in order; as many at once as torch has threads, each on one of them.
 
-    An exception comes out at its item's turn; items that have not begun by then never do.
+    An exception comes out at its item's turn; items that have not begun by then never do. A thread of somebody else's
+    that first asks torch for something while these begin has one core, too.
     """
     threads = torch.get_num_threads()
     if min(threads, len(items)) < 2:
@@ -32,6 +33,7 @@ def map_on_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> I
         for future in futures:
             yield future.result()
     finally:
+        ready.abort()  # if a thread could not begin, the others wait in vain
         pool.shutdown(cancel_futures=True)
 
 

@@ -138,6 +138,8 @@ class JoeyNMT:
             },
             "model": {
                 "initializer": "xavier_uniform",
+                "embed_initializer": "normal",
+                "embed_init_weight": 0.1,
                 "encoder": {
                     **recurrent,
                     "hidden_size": model.encoder_size,

@@ -95,7 +95,7 @@ def _unprepared(layer: Int8Linear) -> Product:
     weight = layer.weight.t() if _HAS_VNNI else layer.weight.t().float()
 
     def product(rows: Tensor) -> Tensor:
-        whole = (rows * (1.0 / scale)).round_().clamp_(-_MOST_OF_INPUT, _MOST_OF_INPUT)
+        whole = (rows * (1.0 / scale)).round_().clamp_(-_MOST_OF_INPUT - 1, _MOST_OF_INPUT)
         sums = torch._int_mm(whole.to(torch.int8), weight) if _HAS_VNNI else whole @ weight
         return torch.addcmul(layer.bias, sums, scales)
 
@@ -113,8 +113,10 @@ def _prepare(layer: Int8Linear) -> Product:
         weight = torch._make_per_channel_quantized_tensor(layer.weight, layer.scale.double(), zeros, 0)
     packed = torch.ops.quantized.linear_prepack(weight, layer.bias)
     product = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-    limit = layer.limit.item()  # FBGEMM itself limits inputs to 8 bits only
-    return lambda rows: product(rows.clamp(-limit, limit), scale, _MOST_OF_INPUT + 1, packed)
+    if _MOST_OF_INPUT == _MOST:
+        return lambda rows: product(rows, scale, _MOST + 1, packed)  # which limits inputs to 8 bits itself
+    least, most = (scale * bound for bound in (-_MOST_OF_INPUT - 1, _MOST_OF_INPUT))
+    return lambda rows: product(rows.clamp(least, most), scale, _MOST_OF_INPUT + 1, packed)
 
 
 class Int8LSTMCell(nn.Module):

@@ -55,13 +55,15 @@ def beam_search(
         For each sentence, in order, its `n_best` best hypotheses (fewer if there are no more), best first.
     """
     finished: list[list[Hypothesis]] = [[] for _ in src_ids]
-    beams = _begin(model, src_ids, src_lengths, settings)
+    longest = int(settings.max_length(src_lengths).max()) + 1  # the end counts
+    penalties = length_penalty(torch.arange(longest + 1, device=src_ids.device), settings.length_penalty)
+    beams = _begin(model, src_ids, src_lengths, settings, penalties)
     while len(beams.sentences):
         length = beams.tokens.shape[2]
         choice = settings.choice(length - 1, beams.src_lengths, beams.sums)
         step = model.step(beams.tokens[:, :, -1].flatten(), beams.state, choice)
         best = _within_places(step.best, beams.places)
-        scores = _final_scores(best, length, settings)
+        scores = (best.sums / penalties[length]).masked_fill(best.tokens != settings.eos, -torch.inf)
         _record(finished, beams, best, scores)
         beams = _continue(beams, step.state, best, scores)
     return [sorted(hypotheses, key=lambda found: -found.score)[: settings.n_best] for hypotheses in finished]
@@ -72,13 +74,14 @@ def _begin(
     src_ids: Int[Tensor, "batch src"],
     src_lengths: Int[Tensor, " batch"],
     settings: SearchSettings,
+    penalties: Float[Tensor, " lengths"],
 ) -> _Beams[State]:
     sentences = torch.arange(len(src_ids), device=src_ids.device)
     return _Beams(
         sentences=sentences,
         src_lengths=src_lengths,
         places=torch.full_like(sentences, settings.beam_size),
-        limits=length_penalty(settings.max_length(src_lengths) + 1, settings.length_penalty),
+        limits=penalties[settings.max_length(src_lengths) + 1],
         tokens=torch.full((len(src_ids), 1, 1), settings.bos, device=src_ids.device),
         sums=torch.zeros(len(src_ids), 1, device=src_ids.device),
         finished=torch.full((len(src_ids), settings.n_best), -torch.inf, device=src_ids.device),
@@ -92,20 +95,16 @@ def _within_places(best: Continuations, places: Int[Tensor, " batch"]) -> Contin
     return replace(best, sums=best.sums.masked_fill(rank >= places[:, None], -torch.inf))
 
 
-def _final_scores(best: Continuations, length: int, settings: SearchSettings) -> Float[Tensor, "batch best"]:
-    """Normalised scores of those that end, -inf for the others; `length` counts the end."""
-    penalty = length_penalty(torch.tensor(length), settings.length_penalty).item()
-    return (best.sums / penalty).masked_fill(best.tokens != settings.eos, -torch.inf)
-
-
 def _record(
     finished: list[list[Hypothesis]],
     beams: _Beams[State],
     best: Continuations,
     scores: Float[Tensor, "batch best"],
 ) -> None:
-    """Adds the continuations that end to the finished hypotheses of their sentences."""
+    """Adds the continuations that end, which have a finite score, to the finished hypotheses of their sentences."""
     rows, columns = scores.isfinite().nonzero(as_tuple=True)
+    if not len(rows):
+        return
     found = zip(
         beams.sentences[rows].tolist(),
         beams.tokens[rows, best.parents[rows, columns], 1:].tolist(),
@@ -122,25 +121,29 @@ def _continue(
 ) -> _Beams[State]:
     """The continuations that do not end, of the sentences that are not done."""
     ended = scores.isfinite()
-    places = beams.places - ended.sum(dim=1)
-    finished = torch.cat([beams.finished, scores], dim=1).topk(beams.finished.shape[1]).values
-    ongoing = best.sums.masked_fill(ended, -torch.inf)
+    places, finished, ongoing = beams.places, beams.finished, best.sums
+    if ended.any():
+        places = places - ended.sum(dim=1)
+        finished = torch.cat([finished, scores], dim=1).topk(finished.shape[1]).values
+        ongoing = ongoing.masked_fill(ended, -torch.inf)
     # Sums only fall, and the penalty only grows: no hypothesis can end better than its sum at the greatest length.
     reachable = ongoing.amax(dim=1) / beams.limits
     kept = ((places > 0) & reachable.isfinite() & (reachable > finished[:, -1])).nonzero()[:, 0]
-    width = int(ongoing[kept].isfinite().sum(dim=1).max()) if len(kept) else 0
-    sums, order = ongoing[kept].topk(width)
-    parents = best.parents[kept].gather(1, order)
-    tokens = best.tokens[kept].gather(1, order)
+    few = slice(None) if len(kept) == len(ongoing) else kept  # all of them need not be copied
+    ongoing = ongoing[few]
+    width = int(ongoing.isfinite().sum(dim=1).max()) if len(kept) else 0
+    sums, order = ongoing.topk(width)
+    parents = best.parents[few].gather(1, order)
+    tokens = best.tokens[few].gather(1, order)
     history = beams.tokens[kept[:, None], parents]
     rows = kept[:, None] * beams.tokens.shape[1] + parents
     return _Beams(
-        sentences=beams.sentences[kept],
-        src_lengths=beams.src_lengths[kept],
-        places=places[kept],
-        limits=beams.limits[kept],
+        sentences=beams.sentences[few],
+        src_lengths=beams.src_lengths[few],
+        places=places[few],
+        limits=beams.limits[few],
         tokens=torch.cat([history, tokens[:, :, None]], dim=2),
         sums=sums,
-        finished=finished[kept],
+        finished=finished[few],
         state=state.select(kept, rows.flatten()),
     )

@@ -42,6 +42,8 @@ class Choice:
 
     def part(self, sentences: slice) -> "Choice":
         """The same for some of the sentences."""
+        if sentences == slice(0, len(self.sums)):
+            return self
         bounds = (self.too_short, self.at_limit)
         too_short, at_limit = (None if bound is None else bound[sentences] for bound in bounds)
         return replace(self, sums=self.sums[sentences], too_short=too_short, at_limit=at_limit)

@@ -137,6 +137,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(run: Path, exported: Path, 
         ("export", "new", "--model", str(tmp_path)): "no model here",
         ("export", "new", "--model", str(run), "--data", "nowhere"): "nowhere",
         ("export", "new/deep", "--model", str(run), "--data", "no.a", "no.b"): "there is no file no.a",
+        ("export", "..", "--model", str(run)): "..: is there already",
         ("export", str(run / "log.txt" / "new"), "--model", str(run)): "cannot be written",
     }
     for arguments, message in wrong.items():

@@ -46,7 +46,14 @@ def translate(
     model = (exported_model if way == "exported" else practised_model)(attention, layers)
     src_ids, src_lengths = source_batch([(*source, EOS) for source in sources], padding, columns)
     search = SearchSettings(
-        BOS, EOS, (PAD, BOS), beam_size, min(beam_size, 3), max_length_ratio=1.0, max_length_extra=4
+        BOS,
+        EOS,
+        banned=(PAD, BOS),
+        beam_size=beam_size,
+        n_best=min(beam_size, 3),
+        max_length_ratio=1.0,
+        max_length_extra=4,
+        min_length_ratio=0.4,
     )
     with readable_steps() if way == "readable" else nullcontext():
         if beam_size == 1:
@@ -75,6 +82,17 @@ def test_a_translation_does_not_depend_on_its_batch(
     assert len(found) == len(indices)
     for index, hypotheses in zip(indices, found, strict=True):
         assert_same_hypotheses(hypotheses, alone(network, beam_size)[index])
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_nor_on_how_many_logits_are_made_at_once(
+    network: Network, beam_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.model.output._LOGITS_AT_ONCE", {"cpu": 20})  # of two hypotheses, or of one sentence
+    found = translate(network, beam_size, POOL)
+    for hypotheses, expected in zip(found, alone(network, beam_size), strict=True):
+        assert_same_hypotheses(hypotheses, expected)
 
 
 @pytest.mark.parametrize("beam_size", [1, 5])

@@ -1,6 +1,5 @@
 """The benchmarks count operations as torch does, and read the peers' logs. No time is asserted."""
 
-import json
 import re
 from typing import Any
 
@@ -15,7 +14,7 @@ from benchmarks.machine import Probe
 from benchmarks.operations import costs
 from benchmarks.peers import joeynmt, opennmt
 from benchmarks.peers.compare import rows
-from benchmarks.report import RESULTS, spread, table
+from benchmarks.report import spread, table
 from nmt.data.batch import Batch, make_batch
 from nmt.model.build import build_model
 from nmt.model.fast.products import readable_steps
@@ -139,13 +138,24 @@ def test_ratios_are_those_of_each_round() -> None:
 
 def test_points_of_the_plot() -> None:
     measured = {"parameters": 5_000_000, "bleu": 30.0, "rounds": [{"lines": 10, "seconds": 2.0}]}
-    models = {"small": {"greedy": {**measured, "exported": False}}, "q": {"beam 5": {**measured, "exported": True}}}
-    peers = {"beam 5": [{"probe": {}, "nmt": {}, "peer": {"seconds": 5.0, "lines": 10, "bleu": 31.0}}]}
-    results = {"models": models, "peers": peers}
+    faster = {**measured, "rounds": [{"lines": 10, "seconds": 1.0}]}
+    models = {
+        "small": {"greedy": [{**each, "exported": False} for each in (measured, faster, measured)]},
+        "q": {"beam 5": [{**measured, "exported": True}]},
+    }
+    searched = {"lines": 10, "bleu": 31.0}
+    peers = {"beam 5": [{"probe": {}, "nmt": {"seconds": 2.5, **searched}, "peer": {"seconds": 4.0, **searched}}]}
+    results = {"models": models, "peers": peers, "updates": 9}
     found = {kind: [point.name for point in points] for kind, points in quality.points(results).items()}
-    assert found == {"nmt": ["small, greedy"], "nmt, exported": ["q, beam 5"], "peer": ["peer, beam 5"]}
+    assert found == {
+        "nmt": ["small, greedy"],
+        "nmt, exported": ["q, beam 5"],
+        "nmt, 9 updates": ["nmt, 9 updates, beam 5"],
+        "peer, 9 updates": ["peer, 9 updates, beam 5"],
+    }
     assert quality.rows(results)[1:] == [
-        ["peer, beam 5", "", "31.0", "2"],
+        ["peer, 9 updates, beam 5", "", "31.0", "2"],
+        ["nmt, 9 updates, beam 5", "", "31.0", "4"],
         ["small, greedy", "5.0", "30.0", "5"],
         ["q, beam 5", "5.0", "30.0", "5"],
     ]
@@ -174,8 +184,7 @@ def test_the_measured_tables_of_the_docs_are_those_of_the_files() -> None:
     """Written by the command, and not by hand."""
     page = document.PAGE.read_text(encoding="utf-8")
     for name in re.findall(r"<!-- measured: (\w+) -->", page):
-        results = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        assert all(written in page for written in document.tables(name, results)), name
+        assert all(written in page for written in document.tables(name, document.load(name))), name
 
 
 def test_fractions_are_taken_of_the_probes_around_a_block() -> None:

@@ -56,6 +56,22 @@ def test_one_item_has_all_threads() -> None:
 
 
 @pytest.mark.usefixtures("three_threads")
+def test_a_thread_that_cannot_begin_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = threading.Thread.start
+    begun: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(map_on_cores(lambda item: item, range(3)))
+
+
+@pytest.mark.usefixtures("three_threads")
 def test_an_exception_comes_out_and_nothing_more_is_begun() -> None:
     begun: list[int] = []
 

@@ -438,16 +438,20 @@ def test_a_decoder_that_is_not_claimed_takes_its_readable_step() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("tokens", [1, 50])
 def test_cross_entropy(dtype: torch.dtype, tokens: int, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_entropy, "_LOGITS_AT_ONCE", 11 * 13)  # so that there are several parts
+    """In parts of several sizes, smaller and larger than the one before, and these again in parts."""
     monkeypatch.setattr(cross_entropy, "_FEWEST_TOKENS", 1)
+    monkeypatch.setattr(cross_entropy, "_ROWS", 5)
     leaves = leaf(tokens, 6), leaf(11, 6), leaf(11)
     targets = torch.arange(tokens) % 11
-    found, nll = linear_cross_entropy(*leaves, targets, smoothing)
     expected = smoothed_cross_entropy(nn.functional.linear(*leaves), targets, smoothing)
-    close([found, nll], [expected.objective, expected.nll], dtype)
-    close(gradients([found], leaves), gradients([expected.objective], leaves), dtype)
-    with torch.no_grad():
-        close(linear_cross_entropy(*leaves, targets, smoothing), [found.detach(), nll], dtype)
+    wanted = gradients([expected.objective], leaves)
+    for rows in (13, 20):
+        monkeypatch.setattr(cross_entropy, "_LOGITS_AT_ONCE", 11 * rows)
+        found, nll = linear_cross_entropy(*leaves, targets, smoothing)
+        close([found, nll], [expected.objective, expected.nll], dtype)
+        close(gradients([found], leaves), wanted, dtype)
+        with torch.no_grad():
+            close(linear_cross_entropy(*leaves, targets, smoothing), [found.detach(), nll], dtype)
 
 
 def test_cross_entropy_without_gradient_multiplies_once(monkeypatch: pytest.MonkeyPatch) -> None:
