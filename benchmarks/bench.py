@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.process import CommandFailed, run, run_module
 from benchmarks.report import positive, spread, table, write_results
+from nmt.bundle import find_bundle
 from nmt.errors import UserError
 
 WORK = Path(__file__).parent / "work.yaml"
@@ -25,22 +27,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures what the command line says."""
     options = _parser().parse_args(arguments)
     parts = list(options.parts)
+    if options.model is None and "training" not in parts:
+        say(f"--parts {' '.join(parts)}: give the model of this work: --model runs/work/TIME")
+        return 2
     if options.model is None and parts != ["training"]:
         say("no --model: only training is measured; a model of this work: nmt train benchmarks/work.yaml")
-        parts = ["training"] if "training" in parts else []
+        parts = ["training"]
     results: dict[str, Any] = {"begun": time.strftime("%Y-%m-%d %H:%M:%S")}
     try:
+        if options.model is not None:
+            find_bundle(options.model)
         for part in parts:
             results[part] = _MEASURES[part](options)
     except (CommandFailed, UserError) as error:
         print(error, file=sys.stderr)
         return 1
-    if parts:
-        from benchmarks.machine import describe_machine, describe_versions  # torch is not needed before
-
-        results = {"versions": describe_versions(), "machine": describe_machine(), **results}
-        print(table(rows(results)))
-        say(f"\nall figures: {write_results(options.name, results)}")
+    results = {"versions": describe_versions(), "machine": describe_machine(), **results}
+    print(table(rows(results)))
+    say(f"\nall figures: {write_results(options.name, results)}")
     return 0
 
 

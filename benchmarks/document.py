@@ -5,6 +5,7 @@ python -m benchmarks.document
 Each table stands between two comments that name its file; what is between them is replaced.
 """
 
+import argparse
 import io
 import json
 import re
@@ -29,6 +30,7 @@ _BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def main() -> int:
     """Replaces every measured block of the page."""
+    argparse.ArgumentParser(prog="python -m benchmarks.document", description=__doc__.partition("\n")[0]).parse_args()
     page = PAGE.read_text(encoding="utf-8")
     write_text(PAGE, _BLOCK.sub(lambda found: found[1] + _block(found[2]) + found[3], page))
     return 0

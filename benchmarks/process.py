@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[1]
 _INTERVAL = 1.0  # seconds between two looks at the memory, which cost milliseconds of a core each
 
 
+_USER_ERROR = "nmt.errors.UserError: "  # before the message of one, in the last line of a traceback
+
+
 class CommandFailed(Exception):
     """A command that was to be measured ended with an error; the message has the end of its output."""
 
@@ -84,6 +87,9 @@ def run(
         seconds = time.perf_counter() - start
         output, errors = (_content(stream) for stream in (stdout, stderr))
     if process.returncode:
+        last = errors.rstrip("\n").rpartition("\n")[2]
+        if last.startswith(_USER_ERROR):
+            raise CommandFailed(last.removeprefix(_USER_ERROR))
         end = "\n".join((output + errors).splitlines()[-15:])
         raise CommandFailed(f"{Path(command[0]).name} ended with {process.returncode}:\n{end}")
     return Finished(seconds, watch.peak_kib / 1024, watch.largest_kib / 1024, output, errors)

@@ -72,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         models = {}
         for named in options.models:
-            name, _, model = named.partition("=")
+            name, is_named, model = named.partition("=")
+            if not is_named:
+                raise UserError(f"--models {named}: expected NAME=FOLDER")
             models[name] = {
                 search: [_translate(options, Path(model), beam) for _ in range(options.rounds)]
                 for search, beam in BEAMS.items()

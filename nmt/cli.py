@@ -4,13 +4,16 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nmt.errors import ProcessError, StoppedError, UserError
+from nmt.text import discard_output, writing_output
 
 if TYPE_CHECKING:
     from nmt.recipe import DataOptions
@@ -25,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     options = _parse(arguments)
+    before = signal.signal(signal.SIGINT, _stop)
     try:
         options.run_command(options)
     except UserError as error:
@@ -36,8 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("nmt: stopped", file=sys.stderr)
         return StoppedError.exit_code
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
-        _discard_output()
+        discard_output()
+    finally:
+        signal.signal(signal.SIGINT, before)
     return 0
+
+
+def _stop(_: int, frame: FrameType | None) -> None:
+    """Ctrl-C is an exception; but an import may swallow it and go on with half a module, so there it is the end."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            os.write(2, b"nmt: stopped\n")
+            os._exit(StoppedError.exit_code)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -51,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         options.error(f"unrecognized arguments: {' '.join(unknown)}")
     if takes_overrides:
-        options.overrides += rest
+        options.overrides = [*options.overrides, *rest]
     return options
 
 
@@ -178,7 +194,7 @@ def _add_recipe(commands: Any) -> None:
     _add_overrides(show)
     show.set_defaults(run_command=_recipe_show)
     check = actions.add_parser("check", help="validate recipes, with overrides if any")
-    check.add_argument("recipes", metavar="RECIPE", nargs="+")
+    check.add_argument("recipes", metavar="RECIPE", nargs="+", help="YAML files; KEY=VALUE changes a field of all")
     check.set_defaults(run_command=_recipe_check)
     schema = actions.add_parser("schema", help="print the JSON schema of recipes, for editors")
     schema.set_defaults(run_command=_recipe_schema)
@@ -186,7 +202,7 @@ def _add_recipe(commands: Any) -> None:
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "overrides", metavar="KEY=VALUE", nargs="*", help="change a field, as in model.hidden_size=256"
+        "overrides", metavar="KEY=VALUE", nargs="*", default=[], help="change a field, as in model.hidden_size=256"
     )
 
 
@@ -257,31 +273,14 @@ def _translate(options: argparse.Namespace) -> None:
             output = _json_line(translator, line, found, options.alignments)
         else:
             output = _text_lines(found, options.n_best, options.scores)
-        _write(output.encode("utf-8", "replace") + b"\n")
+        _print(output)
 
 
-def _write(output: bytes) -> None:
-    """Writes to standard output at once.
-
-    Raises:
-        UserError: if it is closed, or there is no room.
-        BrokenPipeError: if nobody reads it any more.
-    """
-    if sys.stdout is None:
-        raise UserError("standard output is closed; there is nowhere to write to")
-    try:
-        sys.stdout.buffer.write(output)
+def _print(text: str) -> None:
+    """Writes to standard output at once; raises as `writing_output`."""
+    with writing_output():
+        sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _discard_output()
-        raise UserError(f"standard output cannot be written: {error.strerror}") from None
-
-
-def _discard_output() -> None:
-    """Has nothing more be written to standard output, not even what waits to be."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warn_of_line(number: int) -> None:
@@ -342,7 +341,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
     if options.output is not None:
         write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))
-    print(json.dumps(evaluation.as_dict(), indent=2) if options.json else evaluation.table(title[:11]))
+    _print(json.dumps(evaluation.as_dict(), indent=2) if options.json else evaluation.table(title[:11]))
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -353,7 +352,7 @@ def _score(options: argparse.Namespace) -> None:
     translator = _load(options)
     scored = translator.score(list(read_lines(options.source)), list(read_lines(options.target)))
     for log_prob, _ in scored:
-        print(f"{log_prob:.4f}")
+        _print(f"{log_prob:.4f}")
     if scored:
         print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
 
@@ -368,8 +367,8 @@ def _export(options: argparse.Namespace) -> None:
     data = _with_path(bundle.recipe.data, options.data)
     exported = export(bundle, data, options.weights == "int8", options.shortlist, _say)
     save_export(exported, options.folder.resolve())
-    print(exported.table())
-    print(f"to translate: nmt translate --model {options.folder} < input.txt")
+    _print(exported.table())
+    _print(f"to translate: nmt translate --model {options.folder} < input.txt")
 
 
 def _say(text: str) -> None:
@@ -387,7 +386,7 @@ def _check_equal_length(one: Path, other: Path) -> None:
 def _recipe_show(options: argparse.Namespace) -> None:
     from nmt.recipe_file import dump_recipe, load_recipe
 
-    print(dump_recipe(load_recipe(options.recipe, options.overrides).recipe), end="")
+    _print(dump_recipe(load_recipe(options.recipe, options.overrides).recipe).rstrip("\n"))
 
 
 def _recipe_check(options: argparse.Namespace) -> None:
@@ -401,7 +400,7 @@ def _recipe_check(options: argparse.Namespace) -> None:
     for path in paths:
         try:
             load_recipe(path, overrides)
-            print(f"{path}: ok")
+            _print(f"{path}: ok")
         except UserError as error:
             problems.append(str(error))
     if problems:
@@ -411,7 +410,7 @@ def _recipe_check(options: argparse.Namespace) -> None:
 def _recipe_schema(_: argparse.Namespace) -> None:
     from nmt.recipe_file import recipe_schema
 
-    print(recipe_schema())
+    _print(recipe_schema())
 
 
 def _model(options: argparse.Namespace) -> Path:

@@ -154,10 +154,11 @@ def _apply_override(draft: _Draft, override: str) -> None:
     document = parse(text)
     draft.problems += [_line(place, path, message) for _, message in document.problems]
     section = draft.data
-    for part in path[:-1]:
+    for size, part in enumerate(path[:-1], start=1):
         below = section.get(part)
         if not isinstance(below, dict):
             below = section[part] = {}
+            draft.places[path[:size]] = place
         section = below
     section[path[-1]] = document.data if text.strip() else None
     for known in [known for known in draft.places if known[: len(path)] == path]:

@@ -27,10 +27,26 @@ def new_run(recipe: str) -> Path:
             folder, number = stem.with_name(f"{stem.name}_{number}"), number + 1
 
 
+def make_run(folder: Path) -> Path:
+    """Makes the folder that a person has named for a new run.
+
+    Raises:
+        UserError: if it holds something, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UserError(f"--run {folder}: this folder holds other files; give a new one")
+    except OSError as error:
+        raise UserError(f"--run {folder}: cannot be made: {error.strerror or error}") from None
+    return folder
+
+
 def forget_empty_run(folder: Path) -> None:
-    """Removes the folder of a run that came to nothing, and those around it, as far as they are empty."""
+    """Removes the folder of a run that came to nothing, and those around it in `runs`, as far as they are empty."""
     with contextlib.suppress(OSError):
-        for place in (folder, folder.parent, RUNS):
+        folder.rmdir()
+        for place in [place for place in folder.parents if place.is_relative_to(RUNS)]:
             place.rmdir()
 
 

@@ -2,8 +2,11 @@
 
 import codecs
 import io
+import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nmt.errors import UserError
@@ -99,6 +102,30 @@ def _byte_blocks(stream: io.BufferedIOBase, most_lines: int) -> Iterator[list[by
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text to a file, whole or not at all."""
     write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+@contextmanager
+def writing_output() -> Iterator[None]:
+    """Within, standard output is written to.
+
+    Raises:
+        UserError: if it is closed, or there is no room; nothing more is then written to it.
+        BrokenPipeError: if nobody reads it any more.
+    """
+    if sys.stdout is None:
+        raise UserError("standard output is closed; there is nowhere to write to")
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise UserError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def discard_output() -> None:
+    """Has nothing more be written to standard output, not even what waits to be."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def scratch_path(path: Path) -> Path:

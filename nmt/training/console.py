@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
 from tqdm import tqdm
 
+from nmt.text import writing_output
 from nmt.training.task import TranslationTask
 
 _SECONDS_BETWEEN_LINES = 30.0
@@ -26,7 +27,8 @@ class RunLog:
         """Shows and records some lines."""
         if self.quiet:
             return
-        tqdm.write(text)
+        with writing_output():
+            tqdm.write(text)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         self._waiting += [f"{now}  {line}\n" for line in text.split("\n")]
         if self._path is not None:

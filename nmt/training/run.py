@@ -27,7 +27,7 @@ from nmt.memory import enough_memory, keep_freed_memory
 from nmt.model.build import build_model
 from nmt.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
-from nmt.runs import RUN_VARIABLE, forget_empty_run, new_run, unfinished_run
+from nmt.runs import RUN_VARIABLE, forget_empty_run, make_run, new_run, unfinished_run
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
 from nmt.training.checkpoint import WholeCheckpoints, load_checkpoint
@@ -82,8 +82,7 @@ def train(
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
     finally:
         del os.environ[RUN_VARIABLE]
-        if run is None:
-            forget_empty_run(folder)
+        forget_empty_run(folder)
     return folder
 
 
@@ -171,12 +170,13 @@ def _choose_folder(loaded: LoadedRecipe, run: Path | None, resume: bool) -> Path
         folder = run or unfinished_run(loaded.name)
         _check_resumable(folder, loaded.recipe)
         return folder
-    folder = run or new_run(loaded.name)
-    if (folder / "results.json").exists():
-        raise UserError(f"{folder}: here is a finished run; choose another folder")
-    if (folder / "recipe.yaml").exists():
-        raise UserError(f"{folder}: here is a run already; add --resume to go on with it, or choose another")
-    return folder
+    if run is None:
+        return new_run(loaded.name)
+    if (run / "results.json").exists():
+        raise UserError(f"{run}: here is a finished run; choose another folder")
+    if (run / "recipe.yaml").exists():
+        raise UserError(f"{run}: here is a run already; add --resume to go on with it, or choose another")
+    return make_run(run)
 
 
 def _is_first() -> bool:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "the following arguments are required: COMMAND"),
         (["transalte"], "invalid choice: 'transalte'"),
-        (["train"], "the following arguments are required: RECIPE"),
+        (["train"], "the following arguments are required: RECIPE;"),
         (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs; see nmt train --help"),
         (["translate", "extra"], "translate reads standard input: nmt translate < extra"),
         (["translate", "--beam", "0"], "argument --beam: 0 is not a whole number from 1 up"),
@@ -73,14 +74,29 @@ def test_what_a_command_needs_is_one_line_and_exit_code_2(tmp_path: Path) -> Non
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     model = saved(make_bundle(), tmp_path / "model")
-    command = nmt_command("translate", "--model", model, "--beam", "1")
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(command, input=b"eins\nzwei\n", stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (2, b"nmt: standard output cannot be written: No space left on device\n")
+    recipe = ROOT / "recipes" / "numbers-de-en.yaml"
+    translate = nmt_command("translate", "--model", model, "--beam", "1")
+    train = nmt_command("train", recipe, "--run", tmp_path / "run")
+    for command in translate, train, nmt_command("recipe", "show", recipe):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(command, input=b"eins\nzwei\n", stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 2
+        assert done.stderr == b"nmt: standard output cannot be written: No space left on device\n"
+    assert not (tmp_path / "run").exists()
     done = subprocess.run(
-        f"{shlex.join(command)} >&-", shell=True, input=b"eins\n", stderr=subprocess.PIPE, check=False
+        f"{shlex.join(translate)} >&-", shell=True, input=b"eins\n", stderr=subprocess.PIPE, check=False
     )
     assert (done.returncode, done.stderr) == (2, b"nmt: standard output is closed; there is nowhere to write to\n")
+
+
+def test_ctrl_c_within_an_import_is_the_end(tmp_path: Path) -> None:
+    """Such as numpy's, which would swallow it."""
+    (tmp_path / "swallows.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    program = "import signal, nmt.cli\nsignal.signal(signal.SIGINT, nmt.cli._stop)\nimport swallows\nprint('went on')\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"nmt: stopped\n")
 
 
 def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:

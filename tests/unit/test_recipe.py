@@ -149,7 +149,7 @@ def test_what_is_missing_is_named(write: Any) -> None:
 def test_all_mistakes_are_told_at_once_from_every_origin(write: Any) -> None:
     write("type: unigrm\nvocab_size: 5\njoint: no\n", "pieces.yaml")
     path = write("data: {path: corpus, sorce: de, target: en}\ntokenizer: pieces.yaml\nmodel: {layers: 1, layers: 2}\n")
-    found = mistakes(path, "training.batch_size=none", "search.beam=4", "junk")
+    found = mistakes(path, "training.batch_size=none", "search.beam=4", "modle.layers=2", "junk")
     assert sorted(found) == sorted(
         [
             "my.yaml:1: data.sorce: unknown key; did you mean data.source?",
@@ -162,6 +162,7 @@ def test_all_mistakes_are_told_at_once_from_every_origin(write: Any) -> None:
             "command line: training.batch_size=none: training.batch_size: expected a whole number, "
             "found the text 'none'",
             "command line: search.beam=4: search.beam: unknown key; did you mean search.beam_size?",
+            "command line: modle.layers=2: modle: unknown key; did you mean model?",
             "command line: junk: expected key=value, as in model.hidden_size=256",
         ]
     )

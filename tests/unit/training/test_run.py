@@ -93,6 +93,16 @@ def test_a_folder_with_a_run_is_not_overwritten(finished: Path) -> None:
         train(tiny_recipe(finished.parent), run=finished)
 
 
+def test_a_folder_with_something_else_is_not_written_to(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match="this folder holds other files; give a new one"):
+        train(recipe, run=tmp_path)
+    with pytest.raises(UserError, match="cannot be made: "):
+        train(recipe, run=recipe / "below")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_finished_run_is_not_resumed(finished: Path) -> None:
     with pytest.raises(UserError, match="this run has finished"):
         train(tiny_recipe(finished.parent), run=finished, resume=True)
