@@ -102,7 +102,7 @@ def _record(
     scores: Float[Tensor, "batch best"],
 ) -> None:
     """Adds the continuations that end, which have a finite score, to the finished hypotheses of their sentences."""
-    rows, columns = scores.isfinite().nonzero(as_tuple=True)
+    rows, columns = (scores > -torch.inf).nonzero(as_tuple=True)
     if not len(rows):
         return
     found = zip(
@@ -120,7 +120,7 @@ def _continue(
     beams: _Beams[State], state: State, best: Continuations, scores: Float[Tensor, "batch best"]
 ) -> _Beams[State]:
     """The continuations that do not end, of the sentences that are not done."""
-    ended = scores.isfinite()
+    ended = scores > -torch.inf
     places, finished, ongoing = beams.places, beams.finished, best.sums
     if ended.any():
         places = places - ended.sum(dim=1)
@@ -128,10 +128,10 @@ def _continue(
         ongoing = ongoing.masked_fill(ended, -torch.inf)
     # Sums only fall, and the penalty only grows: no hypothesis can end better than its sum at the greatest length.
     reachable = ongoing.amax(dim=1) / beams.limits
-    kept = ((places > 0) & reachable.isfinite() & (reachable > finished[:, -1])).nonzero()[:, 0]
+    kept = ((places > 0) & (reachable > finished[:, -1])).nonzero()[:, 0]
     few = slice(None) if len(kept) == len(ongoing) else kept  # all of them need not be copied
     ongoing = ongoing[few]
-    width = int(ongoing.isfinite().sum(dim=1).max()) if len(kept) else 0
+    width = int((ongoing > -torch.inf).sum(dim=1).max()) if len(kept) else 0
     sums, order = ongoing.topk(width)
     parents = best.parents[few].gather(1, order)
     tokens = best.tokens[few].gather(1, order)
