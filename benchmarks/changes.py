@@ -91,6 +91,12 @@ TRAINING: tuple[Lever, ...] = (
         {(loss, "linear_cross_entropy"): _whole_logits},
         predicted=False,
     ),
+    Lever(
+        "tokens of the loss in multiples of eight: oneDNN takes longer for most other numbers of rows",
+        "fast/cross_entropy.py",
+        {(cross_entropy, "_MULTIPLE"): 1},
+        predicted=False,
+    ),
     _TANH,
     Lever(
         "dropout from 16 random bits a value instead of torch's draw",

@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nmt.model.fast.products import in_order, needs_gradient, product
 
 _LOGITS_AT_ONCE = 2**23  # 32 MiB in float32
 _ROWS = 256  # whose logits are multiplied at once; the processor's cache still holds them when the softmax reads them
+_MULTIPLE = 8  # of rows: oneDNN multiplies most other numbers of them more slowly
 _FEWEST_TOKENS = 1024  # at once, however large the vocabulary: each part adds to a gradient as large as the weight
 
 
@@ -63,22 +64,28 @@ class _LinearCrossEntropy(torch.autograd.Function):
         rows_at_once = max(_LOGITS_AT_ONCE // len(weight), _FEWEST_TOKENS)
         for begin in range(0, len(inputs), rows_at_once):
             rows = slice(begin, begin + rows_at_once)
-            some = inputs[rows]
-            log_probs = _scratch(len(some), len(weight), inputs)
-            for part in range(0, len(some), _ROWS):
+            wanted = targets[rows]
+            some = nn.functional.pad(inputs[rows], (0, 0, 0, -len(wanted) % _MULTIPLE))
+            probabilities = _scratch(len(some), len(weight), inputs)
+            for part in range(0, len(wanted), _ROWS):
                 few = slice(part, part + _ROWS)
-                torch.log_softmax(product(some[few], ordered, bias), dim=1, out=log_probs[few])
-            nll -= log_probs.gather(1, targets[rows, None]).sum()
-            if smoothing:
-                uniform -= log_probs.mean(1).sum()
+                logits = product(some[few], ordered, bias)
+                torch.softmax(logits, dim=1, out=probabilities[few])
+                # The most probable word tells the logarithm of the sum: its probability is never too small for one.
+                log_sums = logits.amax(1) - probabilities[few].amax(1).log()
+                real = len(wanted[few])
+                nll += (log_sums[:real] - logits[:real].gather(1, wanted[few, None])[:, 0]).sum()
+                if smoothing:
+                    uniform += (log_sums[:real] - logits[:real].mean(1)).sum()
             if not learning:
                 continue
-            d_logits = log_probs.exp_()
+            d_logits = probabilities[: len(wanted)]
             if smoothing:
                 d_logits -= smoothing / len(weight)
-            d_logits[torch.arange(len(d_logits), device=inputs.device), targets[rows]] -= 1.0 - smoothing
-            d_inputs[rows] = product(d_logits, weight.t())
-            of_some = product(some.t(), d_logits.t())  # so that the larger matrix is not copied
+            d_logits[torch.arange(len(wanted), device=inputs.device), wanted] -= 1.0 - smoothing
+            probabilities[len(wanted) :] = 0.0
+            d_inputs[rows] = product(probabilities, weight.t())[: len(wanted)]
+            of_some = product(some.t(), probabilities.t())  # so that the larger matrix is not copied
             d_weight = of_some if d_weight is None else d_weight.add_(of_some)
             d_bias += d_logits.sum(0)
         if learning:
