@@ -107,12 +107,19 @@ def _quality_plot(results: Any) -> list[str]:
     figure, place = plt.subplots(figsize=(7.5, 5), layout="constrained")
     for kind, points in quality.points(results).items():
         ours = "updates" not in kind  # trained to the end, with names of their own
-        place.plot(
-            [point.speed for point in points], [point.bleu for point in points], "o" if ours else "x", label=kind
-        )
-        for point in points if ours else []:
-            place.annotate(point.name, (point.speed, point.bleu), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    place.set(xscale="log", xlabel="sentences per second", ylabel="BLEU")
+        color = None
+        for name in dict.fromkeys(point.name.rpartition(", ")[0] for point in points):
+            pair = sorted(
+                (point for point in points if point.name.rpartition(", ")[0] == name), key=lambda point: point.speed
+            )
+            style, label = "o-" if ours else "x--", kind if color is None else None
+            (line,) = place.plot(
+                [point.speed for point in pair], [point.bleu for point in pair], style, color=color, label=label
+            )
+            color = line.get_color()
+            if ours:
+                place.annotate(name, (pair[0].speed, pair[0].bleu), (-4, 6), textcoords="offset points", fontsize=8)
+    place.set(xscale="log", xlabel="sentences per second; of each pair a beam of 5, then greedy", ylabel="BLEU")
     place.legend()
     _save(figure, PAGE.parent / "plots" / "quality.png")
     return ["![BLEU and sentences per second](plots/quality.png)"]

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from nmt.recipe import Recipe
+from nmt.recipe_file import load_recipe
 from nmt.text import write_text
 
 DOCS = Path(__file__).parent
@@ -86,9 +87,11 @@ def results_page() -> str:
         f"{_GENERATED}# Results\n",
         "Generated from the files in [results/](results/), each the `results.json` of one run; beside each lies the",
         "recipe that the run resolved. Minutes and speed are those of whatever machine it was. Test sets were",
-        "translated once, by the model chosen on the validation set.\n",
-        "| run | search | BLEU | chrF | TER | exact % | perplexity | epochs | minutes | target tokens/s | parameters |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "translated once, by the model chosen on the validation set. `init` is `model.init`, whose default was xavier",
+        "when some of these were trained.\n",
+        "| run | search | BLEU | chrF | TER | exact % | perplexity | init | epochs | minutes | target tokens/s "
+        "| parameters |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, run in runs.items():
         lines += [_result_row(name, run, search) for search in ("greedy", "beam")]
@@ -110,6 +113,7 @@ def _result_row(name: str, run: dict[str, Any], search: str) -> str:
     kind = f"beam {scores['beam_size']}" if search == "beam" else "greedy"
     rest = [
         f"{run['test']['perplexity']:.3f}",
+        load_recipe(RESULTS / f"{name}.yaml").recipe.model.init,
         str(train["epochs"]),
         f"{train['seconds'] / 60:.1f}",
         f"{train['target_tokens_per_second']:,.0f}",
