@@ -70,7 +70,7 @@ class ModelStep(Generic[State]):
 
     Attributes:
         best: the continuations.
-        state: the model's, of the hypotheses that are continued.
+        state: the model's, a row for each hypothesis that it was given; the search selects those that go on.
     """
 
     best: Continuations
