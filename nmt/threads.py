@@ -1,4 +1,4 @@
-"""Several pieces of work at once on a CPU: one core for each is faster than all cores for one after the other."""
+"""Several pieces of work at once on a CPU, each on one core: small operations gain little from more than one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
