@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--single-lines", type=positive, default=200, help="to translate one at a time")
     parser.add_argument("--starts", type=positive, default=5, help="of the whole program")
     parser.add_argument(
-        "--file-lines", type=positive, nargs=2, default=[4000, 100_000], help="of a short and a large file"
+        "--file-lines", type=positive, nargs=2, default=[20_000, 100_000], help="of a short and a large file"
     )
     return parser
 
@@ -157,16 +157,21 @@ def _training_rows(measured: Any) -> list[list[str]]:
     blocks = measured["blocks"]
     rates = [block["target_tokens"] / block["seconds"] for block in blocks]
     per_token = sum(block["operations"] for block in blocks) / sum(block["target_tokens"] for block in blocks) / 1e6
-    padding = 1 - sum(block["target_tokens"] for block in blocks) / sum(b["padded_target_tokens"] for b in blocks)
     reached = fractions([block["operations"] / block["seconds"] / 1e9 for block in blocks], measured["probes"])
     speeds = [block["operations"] / block["seconds"] / 1e9 for block in blocks]
     return [
         ["training, target tokens/s", *_cells(rates), f"{measured['peak_mib']:,.0f}", *reached],
         ["training, GFLOP/s", *_cells(speeds)],
         ["training, MFLOP per target token", "", f"{per_token:.1f}", ""],
-        ["training, target padding, %", "", f"{100 * padding:.1f}", ""],
+        ["training, target padding, %", "", f"{100 * padding(blocks):.1f}", ""],
         ["parameters, millions", "", f"{measured['parameters'] / 1e6:.2f}", ""],
     ]
+
+
+def padding(blocks: Sequence[Any]) -> float:
+    """What share of the places in the batches of a training held no target token."""
+    tokens, places = (sum(each[key] for each in blocks) for key in ("target_tokens", "padded_target_tokens"))
+    return float(1 - tokens / places)
 
 
 def _translation_row(name: str, runs: Any) -> list[str]:

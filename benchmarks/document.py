@@ -67,7 +67,8 @@ def tables(name: str, results: Any) -> list[str]:
 def _source(name: str, results: Any) -> str:
     """Where the figures come from."""
     if name == "bars":
-        return f"From the tables below: {', '.join(results)}."
+        commits = (f"{part} (commit {found['versions']['commit'][:7]})" for part, found in results.items())
+        return f"From the tables below: {', '.join(commits)}."
     machine, versions = results["machine"], results["versions"]
     return (
         f"From `benchmarks/results/{name}.json`: {machine['processor']}, {machine['cores']} cores, "

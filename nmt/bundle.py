@@ -23,6 +23,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
 from nmt.recipe import Recipe
 from nmt.recipe_file import dump_recipe, load_recipe
+from nmt.runs import MODEL_FOLDER
 from nmt.text import scratch_path, write_bytes
 from nmt.tokenizer import EOS, TokenizerPair, load_tokenizer
 
@@ -32,9 +33,6 @@ FORMAT_VERSION = 2
 1: weights in floating point
 2: also weights of 8 bits, and a lexical shortlist; written for models that have them
 """
-
-MODEL_FOLDER = "model"
-"""Where a run keeps its bundle."""
 
 _PRECISIONS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # that weights are read in
 _WEIGHTS, _RECIPE, _SOURCE, _TARGET = "model.safetensors", "recipe.yaml", "source.model", "target.model"
@@ -55,7 +53,7 @@ class Bundle:
 
 
 def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Writes a bundle; the folder appears whole or not at all, and replaces one that is there.
+    """Writes a bundle; the folder appears whole or not at all, and replaces one that is there. An empty one is filled.
 
     Args:
         bundle: the model.
@@ -63,7 +61,8 @@ def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = Mappin
         beside: names and contents of other files in the folder.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = scratch_path(folder)
+    fills = _is_empty(folder)
+    scratch = _scratch(folder)
     try:
         scratch.mkdir()
         write_tokenizers(bundle.tokenizers, scratch)
@@ -74,7 +73,10 @@ def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = Mappin
         for name, content in beside.items():
             (scratch / name).write_text(content, encoding="utf-8")
         shutil.copymode(scratch / _RECIPE, scratch / _WEIGHTS)  # safetensors writes for the owner alone
-        _replace(folder, scratch)
+        if fills:
+            _fill(folder, scratch)
+        else:
+            _replace(folder, scratch)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -88,14 +90,36 @@ def check_writable(folder: Path) -> None:
     """
     try:
         path = folder.resolve()
-        if path.is_file() or (path.exists() and any(path.iterdir())):
+        if path.exists() and not _is_empty(path):
             raise UserError(f"{folder}: is there already; remove it, or give another name")
         above = next(parent for parent in path.parents if parent.exists())
-        scratch = scratch_path(above / path.name)
+        scratch = _scratch(path if path.exists() else above / path.name)
         scratch.mkdir()
         scratch.rmdir()
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _scratch(folder: Path) -> Path:
+    """Where to write what `folder` is to hold: beside it, or within if it is empty, for it may be a disk of its own."""
+    return scratch_path(folder / folder.name if _is_empty(folder) else folder)
+
+
+def _fill(folder: Path, new: Path) -> None:
+    """Moves what is in `new` into its empty parent, in which somebody may be working; the weights come last."""
+    try:
+        for path in sorted(new.iterdir(), key=lambda path: path.name == _WEIGHTS):
+            path.rename(folder / path.name)
+        new.rmdir()
+    except BaseException:
+        for path in folder.iterdir():
+            if path != new:
+                path.unlink()
+        raise
 
 
 def _replace(folder: Path, new: Path) -> None:

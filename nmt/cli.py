@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     options = _parse(arguments)
-    before = signal.signal(signal.SIGINT, _stop)
     try:
-        options.run_command(options)
+        with _stopping_within_imports():
+            options.run_command(options)
     except UserError as error:
         if isinstance(error, ProcessError) or os.environ.get("LOCAL_RANK", "0") == "0":  # one of several says it
             for line in str(error).split("\n"):
@@ -41,9 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return StoppedError.exit_code
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         discard_output()
-    finally:
-        signal.signal(signal.SIGINT, before)
     return 0
+
+
+@contextmanager
+def _stopping_within_imports() -> Iterator[None]:
+    """Listens for Ctrl-C by `_stop`, unless it is to be ignored, as for a script's command in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    listens = before is signal.default_int_handler and current_thread() is main_thread()
+    if listens:
+        signal.signal(signal.SIGINT, _stop)
+    try:
+        yield
+    finally:
+        if listens:
+            signal.signal(signal.SIGINT, before)
 
 
 def _stop(_: int, frame: FrameType | None) -> None:

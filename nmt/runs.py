@@ -10,6 +10,9 @@ from nmt.errors import UserError
 RUNS = Path("runs")
 """The folder of all runs, in the current one."""
 
+MODEL_FOLDER = "model"
+"""The folder in a run's for its bundle."""
+
 RUN_VARIABLE = "NMT_RUN"
 """Environment variable that tells the processes of a distributed training the folder of their run."""
 
@@ -72,7 +75,8 @@ def newest_finished_run() -> Path:
     Raises:
         UserError: if none has finished, with what to do.
     """
-    found = _by_age(RUNS.rglob("results.json"))
+    results = RUNS.rglob("results.json")  # an exported bundle has one, too
+    found = _by_age(path for path in results if path.with_name(MODEL_FOLDER).is_dir())
     if not found:
         raise UserError(
             f"no finished run in {RUNS}/; train one with nmt train recipes/numbers-de-en.yaml, "

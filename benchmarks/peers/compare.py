@@ -100,7 +100,7 @@ def _compare(options: argparse.Namespace) -> None:
     searches = [Search(beam, options.batch_size, options.lines) for beam in (5, 1) if options.lines]
     searches += [Search(beam, 1, options.single_lines) for beam in (5, 1) if options.single_lines]
     results["translation"] = {}
-    write_results(options.name, results)  # what follows takes long, and what is measured is not to be lost
+    partial = write_results(f"{options.name}.partial", results)  # what follows takes long, and may fail
     toolkits = [Ours(work), Ours(work, exported=True), *chosen]
     if searches:
         for toolkit in toolkits:
@@ -110,6 +110,7 @@ def _compare(options: argparse.Namespace) -> None:
         results["translation"][search.name] = _translations(options.rounds, toolkits, search)
     print(table(rows(results)))
     say(f"\nall figures: {write_results(options.name, results)}")
+    partial.unlink()
 
 
 def _work(options: argparse.Namespace) -> Work:

@@ -46,7 +46,7 @@ class AdditiveScore(nn.Module):
         super().__init__()
         self.query = Linear(query_size, size, bias=False)
         self.memory = Linear(memory_size, size)
-        self.score = Linear(size, 1, bias=False)
+        self.score = nn.Linear(size, 1, bias=False)  # v, which is used as a vector
 
     def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
         """U_a h of every source position."""

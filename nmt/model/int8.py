@@ -22,6 +22,11 @@ _capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  
 _HAS_VNNI = bool(_capabilities.get("avx512_vnni"))  # instructions of the processor for products in 8 bits
 # Without them pairs of products are added in 16 bits, which inputs of more than 7 bits would overflow.
 _MOST_OF_INPUT = _MOST if _HAS_VNNI else _MOST // 2
+_HAS_FBGEMM = (
+    "fbgemm" in torch.backends.quantized.supported_engines  # on x86
+    and hasattr(torch, "_make_per_channel_quantized_tensor")  # torch will give up tensors of this type
+    and hasattr(torch.ops.quantized, "linear_with_input_q_dq_qweight_dq_output_fp32")
+)
 _preparing = Lock()
 
 Product = Callable[[Float[Tensor, "rows in"]], Float[Tensor, "rows out"]]
@@ -103,11 +108,11 @@ def _unprepared(layer: Int8Linear) -> Product:
 
 
 def _prepare(layer: Int8Linear) -> Product:
-    """The product of weights that are brought into order for it: by FBGEMM, which is part of torch on x86."""
-    if "fbgemm" not in torch.backends.quantized.supported_engines:
+    """The product of weights that are brought into order for it: by FBGEMM, where torch has it."""
+    if not _HAS_FBGEMM:
         return _unprepared(layer)
     scale = layer.limit.item() / _MOST_OF_INPUT
-    with warnings.catch_warnings():  # torch will give up tensors of this type, but has no successor as fast
+    with warnings.catch_warnings():  # that torch will give them up; it has no successor as fast
         warnings.simplefilter("ignore", UserWarning)
         zeros = torch.zeros(len(layer.scale), dtype=torch.long)
         weight = torch._make_per_channel_quantized_tensor(layer.weight, layer.scale.double(), zeros, 0)

@@ -11,11 +11,12 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from nmt.bundle import MODEL_FOLDER, Bundle, save_bundle
+from nmt.bundle import Bundle, save_bundle
 from nmt.data.corpus import load_split, load_texts, text_hash
 from nmt.evaluation import Evaluation, evaluate_translator
 from nmt.plots import draw_alignment
 from nmt.recipe import Recipe
+from nmt.runs import MODEL_FOLDER
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
 from nmt.training.checkpoint import load_checkpoint

@@ -28,9 +28,12 @@ class StopOnRequest(pl.Callback):
         self._steps = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begins to listen."""
+        """Begins to listen, unless Ctrl-C is to be ignored, as by a script's command in the background."""
         self._steps = trainer.global_step
-        self._before = signal.signal(signal.SIGINT, self._request)
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.SIG_IGN:
+            self._before = before
+            signal.signal(signal.SIGINT, self._request)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

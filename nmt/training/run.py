@@ -108,6 +108,8 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
         model, tokenizers, recipe, data.planned_steps(), validation["source"][:], validation["target"][:]
     )
     trainer = make_trainer(recipe, folder, log)
+    if trainer.strategy.root_device.type == "cpu" and trainer.precision != "32-true":
+        log.say(f"precision {trainer.precision} on a CPU takes the readable steps; the fast way is for 32-true")
     _fit(trainer, task, data, folder, resume)
     if trainer.is_global_zero:
         try:

@@ -2,13 +2,15 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from nmt.cli import main
+from nmt.cli import _stopping_within_imports, main
 from tests.fixtures_text import make_bundle, saved
 from tests.training_runs import nmt_command, run_nmt
 
@@ -97,6 +99,24 @@ def test_ctrl_c_within_an_import_is_the_end(tmp_path: Path) -> None:
     program = "import signal, nmt.cli\nsignal.signal(signal.SIGINT, nmt.cli._stop)\nimport swallows\nprint('went on')\n"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"nmt: stopped\n")
+
+
+def test_ctrl_c_is_left_alone_where_it_is_to_be_ignored_or_is_another_threads() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _stopping_within_imports():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with _stopping_within_imports():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+    codes: list[int] = []
+    recipe = str(ROOT / "recipes" / "numbers-de-en.yaml")
+    thread = threading.Thread(target=lambda: codes.append(main(["recipe", "check", recipe])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
 
 
 def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:

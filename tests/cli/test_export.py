@@ -19,6 +19,8 @@ from nmt.export import export
 from nmt.model.int8 import Int8Linear, Int8LSTMCell
 from nmt.model.shortlist import Shortlist
 from nmt.translator import search_settings
+from tests.fixtures_text import make_bundle, saved
+from tests.helpers import ATTENTIONS
 from tests.training_runs import nmt_command, run_nmt, tiny_recipe
 
 TEXTS = [row["de"] for row in number_corpus("test")[:15]]
@@ -191,4 +193,17 @@ def test_numbers_that_are_impossible_are_refused(
     weights[name] = change(weights[name]).contiguous()
     save_file(weights, folder / "model.safetensors", metadata=header)
     with pytest.raises(UserError, match=message):
+        load_bundle(folder)
+
+
+def test_a_layer_that_is_never_of_8_bits_is_refused_as_such(tmp_path: Path) -> None:
+    """The vector v of the additive score, in a file that nmt has not written."""
+    bundle = make_bundle(model={"attention": ATTENTIONS["additive"]})
+    folder = saved(bundle, tmp_path / "one")
+    weights = load_file(folder / "model.safetensors")
+    vector = Int8Linear.of(weights.pop("decoder.score.score.weight"), None, limit=1.0)
+    weights |= {f"decoder.score.score.{name}": tensor for name, tensor in vector.state_dict().items()}
+    header = {"format": "2", "tokenizers": bundle.tokenizers.fingerprint}
+    save_file(weights, folder / "model.safetensors", metadata=header)
+    with pytest.raises(UserError, match=r"do not fit; the first difference is decoder\.score\.score\.bias"):
         load_bundle(folder)

@@ -12,7 +12,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from nmt import bundle as module
-from nmt.bundle import Bundle, find_bundle, load_bundle, read_tokenizers, save_bundle, write_tokenizers
+from nmt.bundle import (
+    Bundle,
+    check_writable,
+    find_bundle,
+    load_bundle,
+    read_tokenizers,
+    save_bundle,
+    write_tokenizers,
+)
 from nmt.errors import UserError
 from nmt.translator import Translator
 from tests.fixtures_text import SOURCES, make_bundle, saved, tokenizer_pair
@@ -146,6 +154,43 @@ def test_a_bundle_replaces_the_one_before(tmp_path: Path) -> None:
     assert_same(load_bundle(saved(after, folder)), after)
     assert names(folder) == FILES
     assert names(tmp_path) == ["model"]
+
+
+def test_an_empty_folder_is_filled_and_stays_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell may stand in it, or it may be a disk of its own."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    check_writable(Path())
+    assert names(folder) == []
+    bundle = make_bundle()
+    save_bundle(bundle, Path().resolve())
+    assert names(Path()) == FILES
+    assert names(tmp_path) == ["here"]
+    assert_same(load_bundle(Path()), bundle)
+
+
+@pytest.mark.parametrize("step", ["save_file", "rename"])
+def test_an_interrupted_save_leaves_an_empty_folder_empty(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    rename = Path.rename
+
+    def interrupted(*arguments: Any, **_: Any) -> Any:
+        if step == "rename" and arguments[0].name != "model.safetensors":
+            return rename(*arguments)
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patched:
+        if step == "rename":
+            patched.setattr(Path, "rename", interrupted)
+        else:
+            patched.setattr(module, step, interrupted)
+        with pytest.raises(OSError, match="the disk is gone"):
+            save_bundle(make_bundle(), folder)
+    assert names(folder) == []
 
 
 @pytest.mark.parametrize("step", ["write_tokenizers", "dump_recipe", "save_file", "rename"])

@@ -24,9 +24,13 @@ def make(name: str, file: str, age: int) -> Path:
 
 
 def test_the_run_that_finished_last_is_the_newest_whatever_its_recipe_and_name() -> None:
-    make("a/2", "results.json", age=5)
-    newest = make("b/1", "results.json", age=3)
+    for name, age in (("a/2", 5), ("b/1", 3)):
+        make(name, "results.json", age)
+        make(name, "model/model.safetensors", age)
+    newest = Path("runs/b/1")
     make("a/9", "checkpoints/last.ckpt", age=0)
+    make("a/small", "results.json", age=1)  # an exported bundle is no run
+    make("a/small", "model.safetensors", age=1)
     assert newest_finished_run() == newest
 
 

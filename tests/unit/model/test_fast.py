@@ -206,7 +206,7 @@ def test_weights_that_become_other_parts_of_the_same_memory() -> None:
         torch.testing.assert_close(linear(inputs, weight), inputs @ part.t(), rtol=1e-5, atol=1e-4)
 
 
-def test_only_one_precision_on_a_cpu_goes_fast() -> None:
+def test_only_a_cpus_whole_precisions_go_fast() -> None:
     tensor = torch.zeros(1)
     assert goes_fast(tensor)
     with readable_steps():
@@ -217,6 +217,7 @@ def test_only_one_precision_on_a_cpu_goes_fast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert not goes_fast(tensor)
     assert goes_fast(tensor)
+    assert goes_fast(tensor.double())
     assert not goes_fast(torch.zeros(1, device="meta"))
     assert not goes_fast(torch.zeros(1, dtype=torch.bfloat16))
     assert not goes_fast(torch.zeros(1, dtype=torch.float16))

@@ -34,8 +34,7 @@ def test_a_layer(
     """Inputs up to the limit and beyond; with 7 bits, too, and without FBGEMM, as on other processors."""
     monkeypatch.setattr(int8, "_MOST_OF_INPUT", most)
     monkeypatch.setattr(int8, "_HAS_VNNI", vnni)
-    if not fbgemm:
-        monkeypatch.setattr(int8, "_prepare", int8._unprepared)
+    monkeypatch.setattr(int8, "_HAS_FBGEMM", int8._HAS_FBGEMM and fbgemm)
     rows, inputs, outputs = size
     weight, bias = waves(outputs, inputs).float() * 0.3, waves(outputs, phase=1.0).float()
     values = waves(rows, inputs, phase=2.0).float() * 1.6

@@ -71,7 +71,7 @@ def test_nothing_is_banned_by_default() -> None:
     assert allowed(0, [3], SearchSettings(BOS, EOS)) == [[[0, 1, 2, 3, 4]] * 2]
 
 
-@pytest.mark.parametrize("words", [5, 64, 700, 1000])
+@pytest.mark.parametrize("words", [5, 64, 700, 4100, 9000])
 @pytest.mark.parametrize("best", [1, 2, 5, 40])
 @pytest.mark.parametrize("width", [1, 3])
 def test_the_best_of_many_words(words: int, best: int, width: int) -> None:
@@ -79,6 +79,7 @@ def test_the_best_of_many_words(words: int, best: int, width: int) -> None:
     logits = waves(9, words, phase=0.3).float()
     for row, word in enumerate([0, 1, 63, 64, words - 1, words // 2, words // 3, 127, 300]):
         logits[row, word % words] += 3.0
+    logits[2::3, words - 1] += 5.0  # of the last hypothesis of a sentence: these are in no whole group
     sums = waves(9 // width, width, phase=0.9).float()
     sums[0, -1] = -torch.inf if width > 1 else 0.0  # a hypothesis that is not to go on
     expected = logits.double().log_softmax(dim=1).view(*sums.shape, words) + sums[:, :, None]

@@ -268,6 +268,8 @@ def test_bfloat16_trains_like_float32_but_for_rounding(tmp_path: Path) -> None:
         run = train(tiny_recipe(tmp_path), [f"trainer.precision={precision}"], run=tmp_path / precision)
         results = json.loads((run / "results.json").read_text(encoding="utf-8"))
         perplexities.append(results["validation"]["perplexity"])
+        is_told = "bf16-mixed on a CPU takes the readable steps" in (run / "log.txt").read_text(encoding="utf-8")
+        assert is_told == (precision == "bf16-mixed")
         weights = weights_of(run)
         assert all(weight.dtype == torch.float32 for weight in weights.values())
     assert perplexities[0] == pytest.approx(perplexities[1], rel=0.01)
