@@ -58,7 +58,7 @@ def tables(name: str, results: Any) -> list[str]:
             for axis, points in results[what].items()
         ]
     if name == "levers":
-        kinds = [levers.rows(results[kind]) for kind in ("training", "search", "exported") if kind in results]
+        kinds = [levers.rows(kind, results[kind]) for kind in ("training", "search", "exported") if kind in results]
         more = levers.profile_rows(results["profile"]), levers.tried_rows(results["tried"])
         return [_markdown(found) for found in (*kinds, *more)]
     return [_markdown(_ROWS[name](results))]

@@ -217,9 +217,9 @@ def emptying(work: Callable[[], object]) -> float:
     return sum(seconds for _, seconds in steps) / (per_row * sum(rows for rows, _ in steps))
 
 
-def rows(gains: Sequence[Any]) -> list[list[str]]:
+def rows(kind: str, gains: Sequence[Any]) -> list[list[str]]:
     """The table of one kind of work: what each change should gain and did."""
-    found = [["change", "where", "predicted", "measured", "min", "max"]]
+    found = [[f"{kind}: change", "where", "predicted", "measured", "min", "max"]]
     for gain in gains:
         predicted = "" if gain["predicted"] is None else f"{gain['predicted']:.2f}"
         measured = [statistics.median(gain["measured"]), min(gain["measured"]), max(gain["measured"])]
@@ -278,7 +278,7 @@ def _measure_all(options: argparse.Namespace) -> None:
         for lever in levers:
             say(f"{kind}: {lever.name}")
             results[kind].append(asdict(measure(work, lever, options.rounds, working)))
-        print(table(rows(results[kind])), end="\n\n", flush=True)
+        print(table(rows(kind, results[kind])), end="\n\n", flush=True)
     results["profile"] = {kind: profiled(work) for kind, (work, _, _) in kinds.items()}
     print(table(profile_rows(results["profile"])), end="\n\n", flush=True)
     results["tried"] = {"compiled": compiled(kinds["training"][0], options.rounds)}

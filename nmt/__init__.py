@@ -28,3 +28,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'nmt' has no attribute {name!r}")
     module, attribute = _HOMES[name]
     return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """The public names, for those who look what there is."""
+    return __all__

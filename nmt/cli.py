@@ -334,6 +334,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         raise UserError("give --source and --reference together")
     if options.source is not None and (options.split or options.data):
         raise UserError("--source and --reference stand for a set of their own; leave out --split and --data")
+    if options.output is not None and options.output.exists():
+        for given in (options.source, options.reference):
+            if given is not None and given.exists() and given.samefile(options.output):
+                raise UserError(f"--output {options.output}: this file is to be read; give another one to write")
     from nmt.bundle import find_bundle, load_bundle
     from nmt.evaluation import evaluate_translator
     from nmt.translator import Translator

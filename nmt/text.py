@@ -136,10 +136,16 @@ def scratch_path(path: Path) -> Path:
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all: to a temporary one beside it, which is then renamed.
 
+    A link stays one: the file that it names is written. A device or a pipe is written to as it is.
+
     Raises:
         UserError: if the file cannot be written.
     """
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = scratch_path(path)
         try:

@@ -138,8 +138,11 @@ class Translator:
         Lines of similar length are translated together; the result does not depend on that.
 
         Raises:
+            TypeError: if the lines are one string.
             UserError: if the beam is smaller than `n_best`; widening it could change the best translation.
         """
+        if isinstance(lines, str):  # a sequence, too, of its letters
+            raise TypeError("translate takes a list of lines; for a single one call the translator itself")
         if not 1 <= n_best <= self.options.beam_size:
             raise UserError(
                 f"the {n_best} best translations need a beam of {n_best} (--beam), not {self.options.beam_size}"

@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     for peer in ("opennmt", "joeynmt"):
         variable = f"{peer.upper()}_VENV"
         place = Path(os.environ.get(variable) or FOLDER / peer / "venv")
-        parser.add_argument(f"--{peer}", type=Path, default=place, help=f"its virtual environment; also {variable}")
+        parser.add_argument(
+            f"--{peer}", type=Path, default=place, help=f"its environment, made if missing; also {variable}"
+        )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="data, models and logs of the comparison")
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--updates", type=int, default=200, help="of a training in a round; 0: none")

@@ -92,6 +92,17 @@ def test_mistakes_are_one_line(run: Path, tmp_path: Path, options: list[str], me
     assert done.stdout == ""
 
 
+def test_what_is_read_is_not_written_over(run: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    before = [file.read_bytes() for file in files]
+    for output in files:
+        done = run_nmt(
+            "evaluate", "--model", run, "--source", files[0], "--reference", files[1], "--output", output, cwd=tmp_path
+        )
+        assert done.returncode == 2
+        assert done.stderr == f"nmt: --output {output}: this file is to be read; give another one to write\n"
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_files_of_different_length_give_both_counts(run: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("eins\nzwei\n", encoding="utf-8")
     (tmp_path / "b").write_text("one\n", encoding="utf-8")

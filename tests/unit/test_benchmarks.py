@@ -281,7 +281,7 @@ def test_a_gain_is_measured_and_predicted(monkeypatch: pytest.MonkeyPatch) -> No
 
     gain = levers.measure(work, lever, rounds=3, threads=1)
     assert gain == levers.Gain("less", "nowhere", predicted=2.0, measured=[2.0, 2.0, 2.0])
-    assert levers.rows([vars(gain)])[1] == ["less", "`nowhere`", "2.00", "2.00", "2.00", "2.00"]
+    assert levers.rows("training", [vars(gain)])[1] == ["less", "`nowhere`", "2.00", "2.00", "2.00", "2.00"]
 
 
 def test_ways_to_multiply_in_8_bits_give_about_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

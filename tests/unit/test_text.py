@@ -103,6 +103,33 @@ def test_a_live_pipe_gives_its_line_before_the_next_is_written() -> None:
     assert not reader.is_alive()
 
 
+def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "there" / "file")
+    write_bytes(link, b"first")
+    write_bytes(link, b"second")
+    assert link.is_symlink()
+    assert (tmp_path / "there" / "file").read_bytes() == b"second"
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_bytes(pipe, b"text")
+        assert os.read(reader, 10) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_device_is_said_and_stays_one() -> None:
+    with pytest.raises(UserError, match="/dev/full: cannot be written: No space left on device"):
+        write_bytes(Path("/dev/full"), b"text")
+    assert Path("/dev/full").is_char_device()
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new folder" / "file.txt"
     write_text(path, "ältere\n")

@@ -45,6 +45,11 @@ def test_a_line_gives_a_line_and_lines_give_lines() -> None:
     assert translate("") == ""
 
 
+def test_one_line_is_not_taken_for_a_list_of_its_letters() -> None:
+    with pytest.raises(TypeError, match="a list of lines"):
+        Translator.from_bundle(make_bundle(), "cpu").translate("zwölf")
+
+
 def test_blank_lines_stay_blank_and_order_is_kept() -> None:
     translate = translator()
     mixed = ["", LINES[3], " \t", LINES[1], LINES[0], "\u3000", LINES[1]]
