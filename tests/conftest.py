@@ -10,6 +10,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from hypothesis import settings
 
+from nmt.model.fast import products
+
 # One thread is the fastest for tiny tensors, and leaves the other cores to whoever else works on the machine.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests run
@@ -18,3 +20,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the commands that tests run
 # is slow on a busy machine is no failure.
 settings.register_profile("nmt", derandomize=True, deadline=None, database=None)
 settings.load_profile("nmt")
+
+# The tests' networks are small, and are to go the way that large ones go.
+products._FEWEST_NUMBERS = 0

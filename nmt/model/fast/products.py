@@ -24,6 +24,7 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
 _ROWS = 256  # about how many are multiplied by a weight that is put in order; one number, so that results never differ
+_FEWEST_NUMBERS = 2**17  # in the larger matrix: with fewer oneDNN takes longer to begin than torch to multiply
 _readable = ContextVar("_readable", default=False)
 
 
@@ -135,7 +136,8 @@ def _dense(matrix: Tensor) -> Tensor:
 
 
 def _suits_onednn(inputs: Tensor, weight: Tensor) -> bool:
-    return _ONEDNN and inputs.dtype == weight.dtype == torch.float32 and inputs.numel() > 0 and goes_fast(inputs)
+    is_large = inputs.numel() > 0 and max(inputs.numel(), weight.numel()) >= _FEWEST_NUMBERS
+    return _ONEDNN and is_large and inputs.dtype == weight.dtype == torch.float32 and goes_fast(inputs)
 
 
 class _Linear(torch.autograd.Function):

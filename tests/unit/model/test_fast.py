@@ -25,7 +25,7 @@ from nmt.model.decoder import (
     unroll,
 )
 from nmt.model.encoder import Encoder
-from nmt.model.fast import cross_entropy
+from nmt.model.fast import cross_entropy, products
 from nmt.model.fast import decoder as fast
 from nmt.model.fast.cross_entropy import linear_cross_entropy
 from nmt.model.fast.dropout import dropout
@@ -36,7 +36,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions, TrainingOptions
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
 from nmt.training.optim import make_optimizer
-from tests.helpers import ATTENTIONS, step_log_probs
+from tests.helpers import ATTENTIONS, step_log_probs, waves
 
 PRECISIONS = {torch.float32: 1e-5, torch.float64: 1e-10}
 BATCH, SRC, TGT, EMBEDDING, HIDDEN, MEMORY = 5, 6, 7, 8, 16, 12
@@ -204,6 +204,25 @@ def test_weights_that_become_other_parts_of_the_same_memory() -> None:
         linear(inputs, weight)
         weight.data = part
         torch.testing.assert_close(linear(inputs, weight), inputs @ part.t(), rtol=1e-5, atol=1e-4)
+
+
+def test_small_products_are_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    multiply = products._multiply
+
+    def listening(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        asked.append(len(inputs))
+        return multiply(inputs, weight, bias)
+
+    monkeypatch.setattr(products, "_multiply", listening)
+    monkeypatch.setattr(products, "_FEWEST_NUMBERS", 40)
+    weight = nn.Parameter(waves(3, 8).float(), requires_grad=False)
+    for rows in (1, 4, 5, 9):
+        inputs = waves(rows, 8).float()
+        torch.testing.assert_close(products.linear(inputs, weight), inputs @ weight.T)
+    assert asked == [5, 9]
+    assert not products.in_order(weight).is_mkldnn
+    assert products.in_order(torch.ones(5, 8)).is_mkldnn
 
 
 def test_only_a_cpus_whole_precisions_go_fast() -> None:
