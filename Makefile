@@ -24,6 +24,7 @@ format:
 docs:
 	python docs/generate.py
 	python -m benchmarks.document
+	python -m reproduction page
 
 # make bench DATA=path/to/multi30k MODEL=runs/work/TIME; see benchmarks/README.md
 bench:

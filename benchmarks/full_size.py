@@ -44,6 +44,7 @@ MODELS: dict[str, tuple[ModelOptions, int]] = {
             hidden_size=1000,
             encoder=EncoderOptions(hidden_size=1000),
             attention=AdditiveAttention(type="additive", size=1000),
+            decoder="bahdanau",
             dropout=0.0,
         ),
         30_000,

@@ -24,6 +24,7 @@ from nmt.data.batch import Batch, make_batch
 from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
 from nmt.model.seq2seq import Seq2Seq
+from nmt.preparation import Preparation
 from nmt.recipe import ModelOptions, SearchOptions
 from nmt.tokenizer import EOS, Tokenizer, TokenizerPair
 from nmt.training.loss import sequence_loss
@@ -96,13 +97,13 @@ class _Numbers(Tokenizer):
     """Text that consists of ids; without a model, but the translator asks no more of a tokenizer than this."""
 
     def __init__(self) -> None:
-        pass
+        self.preparation = Preparation()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids in each text."""
         return [[int(number) for number in text.split()] for text in texts]
 
-    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+    def spell(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The ids as text."""
         return [" ".join(map(str, sequence)) for sequence in ids]
 

@@ -132,7 +132,7 @@ def _commit() -> str:
     """The commit that is checked out, with a `+` if files of the package differ from it."""
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
-        return commit + ("+" if _git("status", "--porcelain", "--", "nmt", "benchmarks/*.py") else "")
+        return commit + ("+" if _git("status", "--porcelain", "--", "nmt", "benchmarks/*.py", "reproduction") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

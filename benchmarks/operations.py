@@ -6,11 +6,9 @@ softmax, dropout, the optimizer) is a small share of the arithmetic, though not 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 from nmt.recipe import (
     AdditiveAttention,
-    ConcatAttention,
     DotAttention,
     GeneralAttention,
     ModelOptions,
@@ -52,12 +50,17 @@ class Costs:
 
 
 def costs(options: ModelOptions, tgt_vocab: int) -> Costs:
-    """The costs of the network that a recipe describes.
+    """The costs of an LSTM network with Luong's wiring or Bahdanau's, as most recipes describe.
 
     Args:
         options: the recipe's `model`.
         tgt_vocab: number of pieces that the output layer chooses from.
+
+    Raises:
+        ValueError: if the recipe describes another one.
     """
+    if options.cell != "lstm":
+        raise ValueError(f"no formula for cell {options.cell}")
     emb, hid, memory = options.embedding_size, options.hidden_size, options.encoder_width
     attention = _attention(options)
     reads_both = isinstance(options.attention, NoAttention)
@@ -87,22 +90,21 @@ def _attention(options: ModelOptions) -> _Attention:
     context = _product(1, memory)  # one more weighted state of the encoder
     combine = _product(memory + hid, hid)
     feed = hid if options.input_feeding else 0
-    match attention:
-        case NoAttention():
+    match options.decoder, attention:
+        case "luong", NoAttention():
             return _Attention(0, 0, 0, 0)
-        case DotAttention():
+        case "luong", DotAttention(window=None):
             return _Attention(0, combine, _product(1, hid) + context, feed)
-        case GeneralAttention():
+        case "luong", GeneralAttention(window=None):
             return _Attention(_product(memory, hid), combine, _product(1, hid) + context, feed)
-        case ConcatAttention():
+        case ("luong" | "bahdanau") as wiring, AdditiveAttention(window=None, coverage=None):
             query, pair = _product(hid, attention.size), _product(1, attention.size) + context
-            return _Attention(_product(memory, attention.size), query + combine, pair, feed)
-        case AdditiveAttention():
-            query, pair = _product(hid, attention.size), _product(1, attention.size) + context
+            if wiring == "luong":
+                return _Attention(_product(memory, attention.size), query + combine, pair, feed)
             deep = _product(hid + memory + emb, hid)
             return _Attention(_product(memory, attention.size), query + deep, pair, memory)
         case _:
-            assert_never(attention)
+            raise ValueError(f"no formula for decoder {options.decoder} with attention {attention}")
 
 
 def _encoder(options: ModelOptions) -> int:

@@ -25,16 +25,16 @@ def fields_page() -> str:
     """Every field of a recipe, with default and meaning."""
     lines = [f"{_GENERATED}# Every field of a recipe\n\nSee [recipes.md](recipes.md) for how recipes work.\n"]
     for name, info in Recipe.model_fields.items():
-        section = info.annotation
-        assert isinstance(section, type)
+        (section,) = _sections(info)
+        prefix = f"{name}." if section is info.annotation else f"{name}[]."  # a list has one for each of its entries
         lines.append(f"## `{name}`\n\n{_text(section.__doc__)}\n")
         lines.append("| field | default | meaning |\n|---|---|---|")
-        lines += _rows(section, f"{name}.")
+        lines += _rows(section, prefix)
         lines.append("")
     return "\n".join(lines)
 
 
-def _rows(section: type[BaseModel], prefix: str) -> list[str]:
+def _rows(section: type[BaseModel], prefix: str, note: str = "") -> list[str]:
     rows = []
     for name, info in section.model_fields.items():
         members = _sections(info)
@@ -42,12 +42,12 @@ def _rows(section: type[BaseModel], prefix: str) -> list[str]:
         if len(members) > 1:
             kinds = "; ".join(f"`{_tag(member)}`: {_text(member.__doc__)}" for member in members)
             meaning = f"by `{prefix}{name}.type`: {kinds}"
-        rows.append(f"| `{prefix}{name}` | {_default(info)} | {_choices(info)}{meaning} |".replace("\n", " "))
+        rows.append(f"| `{prefix}{name}`{note} | {_default(info)} | {_choices(info)}{meaning} |".replace("\n", " "))
         for member in members:
-            note = f" (type `{_tag(member)}`)" if len(members) > 1 else ""
+            of_type = f" (type `{_tag(member)}`)" if len(members) > 1 else note
             rows += [
-                row.replace("` |", f"`{note} |", 1)
-                for row in _rows(member, f"{prefix}{name}.")
+                row
+                for row in _rows(member, f"{prefix}{name}.", of_type)
                 if not row.startswith(f"| `{prefix}{name}.type`")
             ]
     return rows

@@ -2,8 +2,8 @@
 
 model.safetensors   weights; its header holds the format version and a hash of the tokenizers
 recipe.yaml         the whole recipe, defaults included; of an exported model, that of the model it was made of
-source.model        SentencePiece models (target.model is missing when they are joint)
-target.model
+source.model        SentencePiece models or vocabularies of words (target.model is missing when they are joint); what is
+target.model        done to text before them stands in the recipe
 """
 
 import shutil
@@ -21,17 +21,16 @@ from nmt.model.build import build_model
 from nmt.model.int8 import Int8Linear, is_quantised, quantise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
+from nmt.preparation import preparations
 from nmt.recipe import Recipe
 from nmt.recipe_file import dump_recipe, load_recipe
 from nmt.runs import MODEL_FOLDER
 from nmt.text import scratch_path, write_bytes
 from nmt.tokenizer import EOS, TokenizerPair, load_tokenizer
 
-FORMAT_VERSION = 2
-"""Rises when an older program could no longer read what this one writes.
-
-1: weights in floating point
-2: also weights of 8 bits, and a lexical shortlist; written for models that have them
+FORMAT_VERSION = 3
+"""The one format that is written and read; rises when bundles of before can no longer be read. None of before was
+released.
 """
 
 _PRECISIONS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)  # that weights are read in
@@ -67,8 +66,7 @@ def save_bundle(bundle: Bundle, folder: Path, beside: Mapping[str, str] = Mappin
         scratch.mkdir()
         write_tokenizers(bundle.tokenizers, scratch)
         (scratch / _RECIPE).write_text(dump_recipe(bundle.recipe), encoding="utf-8")
-        version = 2 if bundle.is_exported else 1
-        header = {"format": str(version), "tokenizers": bundle.tokenizers.fingerprint}
+        header = {"format": str(FORMAT_VERSION), "tokenizers": bundle.tokenizers.fingerprint}
         save_file(_own_weights(bundle.model), scratch / _WEIGHTS, metadata=header)
         for name, content in beside.items():
             (scratch / name).write_text(content, encoding="utf-8")
@@ -140,16 +138,16 @@ def load_bundle(folder: Path) -> Bundle:
     """Reads a bundle, or that of a run.
 
     Raises:
-        UserError: if there is none, it is damaged, its parts do not belong together, or a later version wrote it.
+        UserError: if there is none, it is damaged, its parts do not belong together, or it is of another format.
     """
     folder = find_bundle(folder)
     weights, header = _read_weights(folder / _WEIGHTS)
     version = header.get("format", "")
-    if version not in {str(known) for known in range(1, FORMAT_VERSION + 1)}:
-        known = f"this nmt reads formats 1 to {FORMAT_VERSION}"
+    if version != str(FORMAT_VERSION):
+        known = f"this nmt reads format {FORMAT_VERSION}"
         raise UserError(f"{folder}: written in format {version or 'unknown'}, but {known}; use the nmt that wrote it")
     recipe = load_recipe(folder / _RECIPE).recipe
-    tokenizers = read_tokenizers(folder)
+    tokenizers = read_tokenizers(folder, recipe)
     if header.get("tokenizers") != tokenizers.fingerprint:
         raise UserError(f"{folder}: the tokenizers are not those that the weights were trained with")
     try:
@@ -226,21 +224,22 @@ def find_bundle(path: Path) -> Path:
 
 
 def write_tokenizers(tokenizers: TokenizerPair, folder: Path) -> None:
-    """Writes the SentencePiece models of a bundle or a run."""
+    """Writes the models of the tokenizers of a bundle or a run."""
     write_bytes(folder / _SOURCE, tokenizers.source.model)
-    if tokenizers.target is not tokenizers.source:
+    if not tokenizers.joint:
         write_bytes(folder / _TARGET, tokenizers.target.model)
 
 
-def read_tokenizers(folder: Path) -> TokenizerPair:
-    """Reads what `write_tokenizers` wrote.
+def read_tokenizers(folder: Path, recipe: Recipe) -> TokenizerPair:
+    """Reads what `write_tokenizers` wrote; the recipe says what is done to text before.
 
     Raises:
         UserError: if a model is missing or damaged.
     """
     source = load_tokenizer(folder / _SOURCE)
     target = load_tokenizer(folder / _TARGET) if (folder / _TARGET).exists() else source
-    return TokenizerPair(source, target)
+    of_source, of_target = preparations(recipe.tokenizer, recipe.data)
+    return TokenizerPair(source.with_preparation(of_source), target.with_preparation(of_target))
 
 
 def _own_weights(model: Seq2Seq) -> dict[str, torch.Tensor]:

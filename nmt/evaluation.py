@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import compress, pairwise
 from typing import Any
 
 from nmt.metrics import Scores, bleu, score
 from nmt.recipe import EvaluationOptions
+from nmt.tokenizer import UNK, Tokenizer
 from nmt.translator import Translation, Translator
 
 _SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengths in words
@@ -16,16 +17,28 @@ _SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengt
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What one kind of search gives on a set: the best translation of each line, the scores of them all, the time."""
+    """What one kind of search gives on a set.
+
+    Attributes:
+        translations: the best one of each line.
+        lines: the same as they were scored.
+        references: what they were scored against.
+        scores: of them all.
+        seconds: the time that it took to find them.
+        bleu_before: BLEU before unknown words were replaced; None if they are not to be.
+    """
 
     translations: list[Translation]
+    lines: list[str]
+    references: list[str]
     scores: Scores
     seconds: float
+    bleu_before: float | None = None
 
-    @property
-    def lines(self) -> list[str]:
-        """The translations as text."""
-        return [translation.text for translation in self.translations]
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a result file."""
+        before = {} if self.bleu_before is None else {"bleu_before_replacement": self.bleu_before}
+        return {**self.scores.as_dict(), **before}
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,9 @@ class Evaluation:
         perplexity: exponential of the negative log-likelihood per target token, the ends included.
         beam_size: hypotheses of the beam search.
         by_length: the beam's BLEU and number of lines, for sources of so many words (Bahdanau et al. 2015, figure 2).
+        text: what was scored, `evaluation.text` of the recipe.
+        no_unk: by a beam that may not produce the unknown word, of the lines without one in source and reference
+            (Bahdanau et al. 2015, section 5.1 and table 1); None where that is none of the lines, or all of them.
     """
 
     sources: Sequence[str]
@@ -47,24 +63,35 @@ class Evaluation:
     perplexity: float
     beam_size: int
     by_length: dict[str, dict[str, float]]
+    text: str
+    no_unk: SearchResult | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
         return {
-            "beam": {**self.beam.scores.as_dict(), "beam_size": self.beam_size},
-            "greedy": self.greedy.scores.as_dict(),
+            "beam": {**self.beam.as_dict(), "beam_size": self.beam_size},
+            "greedy": self.greedy.as_dict(),
             "perplexity": self.perplexity,
+            "text": self.text,
             "bleu_by_source_length": self.by_length,
+            **({"no_unk": {**self.no_unk.scores.as_dict(), "lines": len(self.no_unk.lines)}} if self.no_unk else {}),
         }
 
     def table(self, title: str) -> str:
         """The scores, greedy and beam, with BLEU's signature."""
+        no_unk = self.no_unk
         rows = [
             f"{title:<12}{'BLEU':>8}{'chrF':>8}{'TER':>8}{'exact':>8}",
             _row("greedy", self.greedy.scores),
             _row(f"beam {self.beam_size}", self.beam.scores),
+            *([_row("no-UNK", no_unk.scores) + f"  {len(no_unk.lines)} lines without unknown words"] if no_unk else []),
             f"perplexity {self.perplexity:.3f} per target piece, {len(self.beam.translations)} lines",
-            f"BLEU {self.beam.scores.signatures['bleu']}",
+            f"BLEU of {self.text} text, {self.beam.scores.signatures['bleu']}",
+            *(
+                f"{name}: unknown words replaced; BLEU was {result.bleu_before:.2f} before"
+                for name, result in (("greedy", self.greedy), (f"beam {self.beam_size}", self.beam))
+                if result.bleu_before is not None
+            ),
         ]
         return "\n".join(rows)
 
@@ -75,15 +102,13 @@ def evaluate_translator(
     references: Sequence[str],
     options: EvaluationOptions = EvaluationOptions(),  # noqa: B008 - it cannot change
 ) -> Evaluation:
-    """Translates all lines greedily and with a beam, and scores both against the references as they are.
+    """Translates all lines greedily and with a beam, and scores both against the references.
 
     Raises:
         UserError: if there are no lines, or not one reference for each.
     """
     beam = _search(translator, sources, references, options)
-    # What there is to say about a line has been said.
-    greedy_options = translator.options.model_copy(update={"beam_size": 1})
-    quiet = Translator(translator.model, translator.tokenizers, greedy_options, warn=lambda _: None)
+    quiet = _quiet(translator, beam_size=1)
     greedy = _search(quiet, sources, references, options)
     return Evaluation(
         sources,
@@ -91,8 +116,45 @@ def evaluate_translator(
         beam,
         perplexity(quiet.score(sources, references)),
         translator.options.beam_size,
-        bleu_by_length(sources, beam.lines, references, options),
+        bleu_by_length(sources, beam.lines, beam.references, options),
+        options.text,
+        _search_without_unknown(translator, sources, references, options),
     )
+
+
+def _quiet(translator: Translator, **search: Any) -> Translator:
+    """The same with other options; what there is to say about a line has been said."""
+    options = translator.options.model_copy(update=search)
+    return Translator(translator.model, translator.tokenizers, options, warn=lambda _: None)
+
+
+def _search_without_unknown(
+    translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
+) -> SearchResult | None:
+    """The lines whose words are all known, translated without the unknown word; None if they are none, or all."""
+    tokenizers = translator.tokenizers
+    ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
+    known = [UNK not in source and UNK not in reference for source, reference in ids]
+    if all(known) or not any(known):
+        return None
+    kept_sources, kept_references = (list(compress(lines, known)) for lines in (sources, references))
+    return _search(_quiet(translator, forbid_unknown=True), kept_sources, kept_references, options)
+
+
+def scored_text(
+    translations: Sequence[Translation], references: Sequence[str], target: Tokenizer, options: EvaluationOptions
+) -> tuple[list[str], list[str]]:
+    """What is scored, in training and after it: translations and references, as a person writes them or tokenized.
+
+    Args:
+        translations: what a model found.
+        references: untouched.
+        target: how the model's target side is prepared; older papers scored that, by multi-bleu.perl.
+        options: say which of the two.
+    """
+    if options.text == "raw":
+        return [translation.text for translation in translations], list(references)
+    return [translation.prepared for translation in translations], target.prepare(references)
 
 
 def bleu_by_length(
@@ -123,8 +185,20 @@ def _search(
     start = time.perf_counter()
     translations = [found[0] for found in translator.translate(sources)]
     seconds = time.perf_counter() - start
-    lines = [translation.text for translation in translations]
-    return SearchResult(translations, score(lines, references, options), seconds)
+    target = translator.tokenizers.target
+    lines, scored_references = scored_text(translations, references, target, options)
+    before = None
+    if translator.options.replace_unknown:
+        plain = [_plain(target, found) for found in translations]
+        before = bleu(*scored_text(plain, references, target, options), options)
+    scores = score(lines, scored_references, options)
+    return SearchResult(translations, lines, scored_references, scores, seconds, before)
+
+
+def _plain(target: Tokenizer, found: Translation) -> Translation:
+    """A translation with its unknown words as they are."""
+    (prepared,) = target.spell([found.ids])
+    return replace(found, text=target.preparation.restore(prepared), prepared=prepared)
 
 
 def _row(name: str, scores: Scores) -> str:

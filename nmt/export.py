@@ -166,5 +166,5 @@ def _lexicon(data: DataOptions, tokenizers: TokenizerPair, candidates: int) -> L
         len(tokenizers.target),
         candidates,
         _FREQUENT,
-        joint=tokenizers.source is tokenizers.target,
+        joint=tokenizers.joint,
     )

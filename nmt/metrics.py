@@ -37,25 +37,26 @@ def score(hypotheses: Sequence[str], references: Sequence[str], options: Evaluat
     Raises:
         UserError: if their numbers differ or there are none.
     """
-    from sacrebleu.metrics.chrf import CHRF
-    from sacrebleu.metrics.ter import TER
-
     _check(hypotheses, references)
-    bleu, chrf = _bleu(options), CHRF(lowercase=options.lowercase)
-    ter = TER()  # as the sacrebleu command computes it, without regard to case
+    metrics = sacrebleu_metrics(options)
     corpus = [list(references)]
-    values = {
-        name: metric.corpus_score(list(hypotheses), corpus).score
-        for name, metric in (("bleu", bleu), ("chrf", chrf), ("ter", ter))
-    }
-    signatures = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    values = {name: metric.corpus_score(list(hypotheses), corpus).score for name, metric in metrics.items()}
     case = str.lower if options.lowercase else str
     equal = sum(case(a) == case(b) for a, b in zip(hypotheses, references, strict=True))
     return Scores(
         **values,
         exact_match=100.0 * equal / len(references),
-        signatures={name: str(metric.get_signature()) for name, metric in signatures.items()},
+        signatures={name: str(metric.get_signature()) for name, metric in metrics.items()},
     )
+
+
+def sacrebleu_metrics(options: EvaluationOptions) -> dict[str, Any]:
+    """SacreBLEU's own objects, by the names of the scores they give."""
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.ter import TER
+
+    ter = TER()  # as the sacrebleu command computes it, without regard to case
+    return {"bleu": _bleu(options), "chrf": CHRF(lowercase=options.lowercase), "ter": ter}
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions) -> float:
@@ -64,10 +65,20 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], options: Evaluati
     return float(_bleu(options).corpus_score(list(hypotheses), [list(references)]).score)
 
 
-def _bleu(options: EvaluationOptions) -> Any:
+def sentence_bleu(hypotheses: Sequence[str], reference: str, options: EvaluationOptions) -> list[float]:
+    """BLEU of single sentences, from 0 to 100.
+
+    One is added to the counts of all n-grams but single words (Lin and Och 2004), and n-grams that are longer than the
+    hypothesis do not count.
+    """
+    metric = _bleu(options, smooth_method="add-k", smooth_value=1, effective_order=True)
+    return [float(metric.sentence_score(hypothesis, [reference]).score) for hypothesis in hypotheses]
+
+
+def _bleu(options: EvaluationOptions, **smoothing: Any) -> Any:
     from sacrebleu.metrics.bleu import BLEU
 
-    return BLEU(tokenize=options.bleu_tokenize, lowercase=options.lowercase, force=True)
+    return BLEU(tokenize=options.bleu_tokenize, lowercase=options.lowercase, force=True, **smoothing)
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:

@@ -3,8 +3,11 @@
 import io
 from pathlib import Path
 
+from nmt.align import Alignment
 from nmt.text import write_bytes
-from nmt.translator import Alignment
+
+LARGEST_PICTURE = 80
+"""Pieces on a side up to which a picture can be looked at."""
 
 
 def draw_alignment(alignment: Alignment, path: Path) -> None:

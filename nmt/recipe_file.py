@@ -54,6 +54,21 @@ class LoadedRecipe:
     tokenizer_name: str
 
 
+@dataclass(frozen=True)
+class _File:
+    """A file as it was read.
+
+    Attributes:
+        path: where it lies.
+        data: what it says.
+        places: file and line of each of its keys.
+    """
+
+    path: Path
+    data: dict[str, Any]
+    places: dict[KeyPath, str]
+
+
 @dataclass
 class _Draft:
     """The recipe while it is put together.
@@ -62,47 +77,85 @@ class _Draft:
         data: what the files and overrides say.
         places: where each key stands.
         problems: a line for each mistake so far.
+        specification: the file from which the tokenizer's specification was read, if it was.
     """
 
     data: dict[str, Any]
     places: dict[KeyPath, str]
     problems: list[str]
+    specification: Path | None = None
 
     def place(self, path: KeyPath) -> str:
         """Where the key stands, or if it is missing the nearest one around it."""
-        return next(self.places[path[:size]] for size in range(len(path), -1, -1) if path[:size] in self.places)
+        return _nearest(self.places, path)
+
+    def put(self, path: KeyPath, value: object) -> None:
+        """Sets a key within groups that are there, and forgets what stood there before."""
+        group = self.data
+        for part in path[:-1]:
+            group = group[str(part)]
+        group[str(path[-1])] = value
+        for known in [known for known in self.places if known[: len(path)] == path]:
+            del self.places[known]
+        if path == ("tokenizer",):
+            self.specification = None
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     """Reads, completes and validates a recipe.
 
     Args:
-        path: the YAML file.
+        path: the YAML file; `extends` in it names another, of which it states the difference.
         overrides: `key=value` with dotted keys; values are read as YAML.
 
     Raises:
-        UserError: with one line for every mistake in the file, the tokenizer specification and the overrides.
+        UserError: with one line for every mistake in the files, the tokenizer specification and the overrides.
     """
     path = Path(path)
     draft = _Draft({}, {(): str(path)}, [])
-    _read_into(draft, path, ())
+    specifying = [override for override in overrides if override.startswith("tokenizer=")]
+    for file in reversed(_read_lineage(draft, path)):
+        _merge(draft, file.data)
+        draft.places.update(file.places)
+        if not specifying:  # else what the file says is not wanted, and need not exist
+            _read_specification(draft, file.path.parent)
+    for override in specifying:
+        _apply_override(draft, override)
+    _read_specification(draft, path.parent)
     for override in overrides:
-        if override.startswith("tokenizer="):  # perhaps the path of another specification
+        if override not in specifying:
             _apply_override(draft, override)
-    specification = draft.data.get("tokenizer")
-    tokenizers, tokenizer_name = None, path.stem
-    if isinstance(specification, str):
-        specification_path = Path(os.path.normpath(path.parent / specification))
-        tokenizers, tokenizer_name = specification_path.parent, specification_path.stem
-        try:
-            _read_into(draft, specification_path, ("tokenizer",))
-        except UserError as error:
-            draft.problems.append(str(error))
-            draft.data["tokenizer"] = {}
+    recipe, specification = _validate(draft), draft.specification
+    if specification is None:
+        return LoadedRecipe(recipe, path.stem, None, path.stem)
+    return LoadedRecipe(recipe, path.stem, specification.parent, specification.stem)
+
+
+def read_overrides(overrides: Sequence[str], section: str) -> dict[str, Any]:
+    """What overrides, `section.key=value`, say of one section; the values are not validated.
+
+    Raises:
+        UserError: with one line for each that is none.
+    """
+    draft = _Draft({}, {(): "command line"}, [])
+    keys = list(_all_keys(Recipe))
     for override in overrides:
-        if not override.startswith("tokenizer="):
+        key = override.partition("=")[0]
+        if not key.startswith(f"{section}."):
+            draft.problems.append(f"command line: {override}: only fields of {section} can be changed here")
+        elif key not in keys:
+            path = tuple(key.split("."))
+            draft.problems.append(_line(f"command line: {override}", path, f"unknown key{_suggest_key(path)}"))
+        else:
             _apply_override(draft, override)
-    return LoadedRecipe(_validate(draft), path.stem, tokenizers, tokenizer_name)
+    if draft.problems:
+        raise UserError("\n".join(draft.problems))
+    return dict(draft.data.get(section, {}))
+
+
+def explain(error: ValidationError, section: str) -> str:
+    """What is wrong with fields of a section that no file holds: a line for each, in the words of `load_recipe`."""
+    return "\n".join(f"{'.'.join(map(str, path))}: {message}" for path, message in _explain(error, (section,)))
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -115,33 +168,98 @@ def recipe_schema() -> str:
     schema = Recipe.model_json_schema()
     tokenizer = schema["properties"]["tokenizer"]
     tokenizer["anyOf"] = [{"$ref": tokenizer.pop("$ref")}, {"type": "string"}]  # or the path of a specification
+    extends = {"type": "string", "description": "The recipe, relative to this file, of which it is a difference."}
+    schema["properties"] = {"extends": extends, **schema["properties"]}
+    for stated_below in (schema, schema["$defs"]["DataOptions"]):  # what is required may stand in the other recipe
+        del stated_below["required"]
     return json.dumps(schema, indent=2)
 
 
-def _read_into(draft: _Draft, path: Path, prefix: KeyPath) -> None:
-    """Parses the file at `path` and puts its content at `prefix`: the whole recipe, or its tokenizer."""
+def _read_lineage(draft: _Draft, path: Path) -> list[_File]:
+    """The recipe's file, the one that it extends, the one that this extends, and so on."""
+    files = [_read(draft, path)]
+    while "extends" in files[-1].data:
+        file = files[-1]
+        place = f"{file.places[('extends',)]}: extends"
+        base = file.data.pop("extends")
+        if not isinstance(base, str):
+            raise UserError(f"{place}: expected the path of a recipe, found {_kind(base)}")
+        base_path = Path(os.path.normpath(file.path.parent / base))
+        if base_path.resolve() in [known.path.resolve() for known in files]:
+            circle = ", which extends ".join(str(known) for known in [*(known.path for known in files), base_path])
+            raise UserError(f"{place}: a recipe cannot extend itself: {circle}; remove one of these lines")
+        files.append(_read(draft, base_path, f"{place}: "))
+    return files
+
+
+def _read_specification(draft: _Draft, folder: Path) -> None:
+    """Puts a tokenizer specification in the place of its path, if the tokenizer is one; it is relative to `folder`."""
+    named = draft.data.get("tokenizer")
+    if not isinstance(named, str):
+        return
+    path = Path(os.path.normpath(folder / named))
+    place = f"{draft.place(('tokenizer',))}: tokenizer: "
+    draft.data["tokenizer"] = {}
+    try:
+        file = _read(draft, path, place, ("tokenizer",))
+    except UserError as error:
+        draft.problems.append(str(error))
+    else:
+        draft.data["tokenizer"] = file.data
+        draft.places.update(file.places)
+    draft.specification = path
+
+
+def _read(draft: _Draft, path: Path, named_at: str = "", prefix: KeyPath = ()) -> _File:
+    """Parses a file; its mistakes go to the draft.
+
+    Args:
+        draft: the recipe it is for.
+        path: the file.
+        named_at: what a message that it cannot be read begins with, if another file names it.
+        prefix: where in a recipe its keys belong.
+
+    Raises:
+        UserError: if it holds no groups of keys.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         known = [str(found) for found in sorted(path.parent.glob("*.yaml"))]
-        place = f"{draft.place(prefix)}: {prefix[0]}: " if prefix else ""
-        raise UserError(f"{place}{path}: {error.strerror}{did_you_mean(str(path), known)}") from None
+        raise UserError(f"{named_at}{path}: {error.strerror}{did_you_mean(str(path), known)}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
     document = parse(text)
-    for key_path, line in document.lines.items():
-        draft.places[prefix + key_path] = f"{path}:{line}"
-    problems = [_line(draft.place(prefix + where), prefix + where, what) for where, what in document.problems]
+    places = {prefix: str(path)} | {prefix + key: f"{path}:{line}" for key, line in document.lines.items()}
+    problems = [_line(_nearest(places, prefix + where), prefix + where, what) for where, what in document.problems]
     if document.data is None:  # no YAML: what a recipe lacks is not to be told of it
         raise UserError("\n".join(problems))
     draft.problems += problems
-    data = document.data
-    if not isinstance(data, dict):
-        raise UserError(f"{path}:1: expected `key: value` lines, found {_kind(data)}")
-    if prefix:
-        draft.data[str(prefix[0])] = data
-    else:
-        draft.data = data
+    if not isinstance(document.data, dict):
+        raise UserError(f"{path}:1: expected `key: value` lines, found {_kind(document.data)}")
+    return _File(path, document.data, places)
+
+
+def _merge(draft: _Draft, difference: dict[str, Any], at: KeyPath = ()) -> None:
+    """Puts what a file says over what its base says: groups key by key, but whole if they name another `type`."""
+    base = draft.data
+    for part in at:
+        base = base[str(part)]
+    for key, value in difference.items():
+        before = base.get(key)
+        if isinstance(before, dict) and isinstance(value, dict) and not _changes_type(before, value):
+            _merge(draft, value, (*at, key))
+        else:
+            draft.put((*at, key), value)
+
+
+def _changes_type(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    return "type" in before and "type" in now and before["type"] != now["type"]
+
+
+def _nearest(places: dict[KeyPath, str], path: KeyPath) -> str:
+    """The place of a key, or of the nearest group around it that has one."""
+    return next(places[path[:size]] for size in range(len(path), -1, -1) if path[:size] in places)
 
 
 def _apply_override(draft: _Draft, override: str) -> None:
@@ -151,6 +269,9 @@ def _apply_override(draft: _Draft, override: str) -> None:
         draft.problems.append(f"{place}: expected key=value, as in model.hidden_size=256")
         return
     path = tuple(key.split("."))
+    if path == ("extends",):
+        draft.problems.append(f"{place}: extends stands in a file only; name that recipe instead")
+        return
     document = parse(text)
     draft.problems += [_line(place, path, message) for _, message in document.problems]
     section = draft.data
@@ -160,9 +281,7 @@ def _apply_override(draft: _Draft, override: str) -> None:
             below = section[part] = {}
             draft.places[path[:size]] = place
         section = below
-    section[path[-1]] = document.data if text.strip() else None
-    for known in [known for known in draft.places if known[: len(path)] == path]:
-        del draft.places[known]
+    draft.put(path, document.data if text.strip() else None)
     draft.places[path] = place
 
 
@@ -171,7 +290,7 @@ def _validate(draft: _Draft) -> Recipe:
     try:
         recipe = Recipe.model_validate(draft.data)
     except ValidationError as error:
-        draft.problems += _explain(error, draft)
+        draft.problems += [_line(draft.place(path), path, message) for path, message in _explain(error)]
     for path, need in contradictions(_sound_sections(draft.data)):
         draft.problems.append(_line(draft.place(path), path, need))
     if draft.problems or recipe is None:
@@ -184,26 +303,28 @@ def _sound_sections(data: dict[str, Any]) -> dict[str, Section]:
     sections = {}
     for name, info in Recipe.model_fields.items():
         section: Any = info.annotation
+        if not _is_section(section):
+            continue
         with contextlib.suppress(ValidationError):
             sections[name] = section.model_validate(data.get(name, {}))
     return sections
 
 
-def _explain(error: ValidationError, draft: _Draft) -> Iterator[str]:
-    """One line for each key that is wrong; pydantic has several where several kinds of value are possible."""
+def _explain(error: ValidationError, within: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Each key that is wrong and a message; pydantic has several where several kinds of value are possible."""
     problems: dict[KeyPath, list[Any]] = {}
     for problem in error.errors():
-        problems.setdefault(_key_path(problem["loc"]), []).append(problem)
+        problems.setdefault(_key_path((*within, *problem["loc"])), []).append(problem)
     for path, at_key in problems.items():
         if len(at_key) == 1:
-            yield _explain_one(at_key[0], path, draft)
+            yield _explain_one(at_key[0], path)
         else:
             wanted = " or ".join(dict.fromkeys(_wanted(problem) for problem in at_key))
-            yield _line(draft.place(path), path, f"expected {wanted}, found {_kind(at_key[0]['input'])}")
+            yield path, f"expected {wanted}, found {_kind(at_key[0]['input'])}"
 
 
-def _explain_one(problem: Any, path: KeyPath, draft: _Draft) -> str:
-    """Place, key, what is wrong, what was meant."""
+def _explain_one(problem: Any, path: KeyPath) -> tuple[KeyPath, str]:
+    """Key, what is wrong, what was meant."""
     given, context = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
@@ -221,7 +342,7 @@ def _explain_one(problem: Any, path: KeyPath, draft: _Draft) -> str:
             message = str(context["error"])
         case _:
             message = f"expected {_wanted(problem)}, found {_kind(given)}"
-    return _line(draft.place(path), path, message)
+    return path, message
 
 
 def _wanted(problem: Any) -> str:
@@ -250,19 +371,19 @@ def _key_path(location: Iterable[str | int]) -> KeyPath:
     for part in location:
         sections = [kind for kind in kinds if _is_section(kind)]
         chosen = [section for section in sections if len(sections) > 1 and _tag(section) == part]
-        if chosen:
+        if isinstance(part, int):
+            path.append(part)
+        elif chosen:
             kinds = chosen
         elif len(sections) == 1:
             path.append(part)
             kinds = _kinds(sections[0].model_fields.get(str(part)))
-        elif isinstance(part, int):
-            path.append(part)
     return tuple(path)
 
 
 def _suggest_key(path: KeyPath) -> str:
     """The same key in another section, else the nearest at the same place, else the nearest anywhere."""
-    keys = list(_all_keys(Recipe))
+    keys = ["extends", *_all_keys(Recipe)]
     *section, wrong = map(str, path)
     namesakes = [key for key in keys if key.rpartition(".")[2] == wrong]
     siblings = {key.rpartition(".")[2]: key for key in keys if key.split(".")[:-1] == section}

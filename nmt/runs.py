@@ -13,6 +13,9 @@ RUNS = Path("runs")
 MODEL_FOLDER = "model"
 """The folder in a run's for its bundle."""
 
+TOKENIZERS_FOLDER = "tokenizers"
+"""The folder in a run's for the tokenizers that it trains with."""
+
 RUN_VARIABLE = "NMT_RUN"
 """Environment variable that tells the processes of a distributed training the folder of their run."""
 

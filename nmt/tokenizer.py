@@ -1,63 +1,116 @@
-"""SentencePiece: train, load, encode, decode. Raw text in, raw text out; nothing is normalised or lower-cased."""
+"""Pieces or words: train, load, encode, decode. Raw text in, raw text out; what is done to it the recipe says."""
 
 import hashlib
 import io
+import re
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
 
 from nmt.errors import UserError
+from nmt.preparation import Preparation
 from nmt.recipe import TokenizerOptions
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """The special ids, the same in every model."""
 
+UNKNOWN = "\u2047"
+"""What an unknown piece reads as."""
+
+_SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
+_WORDS = "nmt words 1"  # the first line of a vocabulary of words
+_NO_TEXT = "data.train: there is no text to train a tokenizer from"
 _SEGMENTATIONS = 16  # of a word to sample from; those beyond are improbable
 _CACHED_WORDS = 100_000
 _LONGEST_SENTENCE = 1 << 20  # bytes; SentencePiece leaves longer ones out, and a line may be a whole document
 
 
-class Tokenizer:
-    """A trained SentencePiece model."""
+class WordVocabulary:
+    """The words between white space that are known, under the names of SentencePiece's processor.
+
+    SentencePiece has a model of words, too, but makes one unknown word of several in a row.
+    """
 
     def __init__(self, model: bytes) -> None:
+        """Reads the words, one a line under a first line that says what they are; the first one's id is 4.
+
+        Raises:
+            ValueError: if it is no vocabulary.
+        """
+        first, *words = model.decode().split("\n")
+        if first != _WORDS or not all(words) or len(set(words)) < len(words):
+            raise ValueError("not a vocabulary of words")
+        self._pieces = [*_SPECIAL, *("\u2581" + word for word in words)]
+        self._ids = {word: index for index, word in enumerate(words, start=len(_SPECIAL))}
+
+    def get_piece_size(self) -> int:
+        """Number of words, the special ones included."""
+        return len(self._pieces)
+
+    def id_to_piece(self, word: int) -> str:
+        """A word, marked by U+2581 as the beginning that it is."""
+        return self._pieces[word]
+
+    def encode(self, text: str) -> list[int]:
+        """The id of each word between white space."""
+        return [self._ids.get(word, UNK) for word in text.split()]
+
+    def encode_as_offset_mapping(self, text: str) -> dict[str, list[tuple[int, int]]]:
+        """Under `offsets` where each word lies: its first character, and the one after its last."""
+        return {"offsets": [match.span() for match in re.finditer(r"\S+", text)]}
+
+    def decode_pieces(self, pieces: Sequence[str]) -> str:
+        """The words with spaces between; they need not be known."""
+        return " ".join(piece.removeprefix("\u2581") for piece in pieces)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words with spaces between."""
+        words = (UNKNOWN if word == UNK else self._pieces[word][1:] for word in ids if word not in (PAD, BOS, EOS))
+        return " ".join(words)
+
+
+class Tokenizer:
+    """A trained SentencePiece model or a vocabulary of words, and what is done to text before it."""
+
+    def __init__(self, model: bytes, preparation: Preparation = Preparation()) -> None:  # noqa: B008 - it cannot change
         """Reads a serialised model.
 
         Raises:
-            ValueError: if it is no SentencePiece model with our special ids.
+            ValueError: if it is none of ours.
         """
         self.model = model
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as error:
-            raise ValueError("not a SentencePiece model") from error
-        ids = (
-            self._processor.pad_id(),
-            self._processor.unk_id(),
-            self._processor.bos_id(),
-            self._processor.eos_id(),
-        )
-        if ids != (PAD, UNK, BOS, EOS):
-            raise ValueError(f"its special ids are {ids}, not {(PAD, UNK, BOS, EOS)}")
+        self.preparation = preparation
+        self._processor = _processor(model)
         self._segmentations = lru_cache(_CACHED_WORDS)(self._segment)
 
-    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[bytes]]:
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[bytes, Preparation]]:
         """A copy is made from the model, without the memory of segmentations."""
-        return Tokenizer, (self.model,)
+        return Tokenizer, (self.model, self.preparation)
+
+    def with_preparation(self, preparation: Preparation) -> "Tokenizer":
+        """The same pieces for text that is prepared so; itself if it is already."""
+        return self if preparation == self.preparation else Tokenizer(self.model, preparation)
 
     def __len__(self) -> int:
         """Number of pieces."""
         return int(self._processor.get_piece_size())
 
+    def prepare(self, texts: Sequence[str]) -> list[str]:
+        """The texts as they are cut into pieces."""
+        return [self.preparation.prepare(text) for text in texts]
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The most probable segmentation of each text, without begin and end."""
         # One by one: for a list SentencePiece starts a thread, which takes longer than most texts.
-        return [self._processor.encode(text) for text in texts]
+        return [self._processor.encode(text) for text in self.prepare(texts)]
 
     def sample(self, texts: Sequence[str], alpha: float, random: np.random.Generator) -> list[list[int]]:
         """A random segmentation of each text, as probable as its probability to the power of `alpha` (Kudo 2018).
@@ -65,7 +118,7 @@ class Tokenizer:
         A unigram model splits each word by itself, so words are sampled one by one, each among its most probable
         segmentations. SentencePiece could sample too, but draws differently in every process.
         """
-        words = [text.split(" ") if text else [] for text in texts]
+        words = [text.split(" ") if text else [] for text in self.prepare(texts)]
         draws = iter(random.random(sum(map(len, words))).tolist())
         return [[piece for word in line for piece in self._draw(word, alpha, next(draws))] for line in words]
 
@@ -83,13 +136,66 @@ class Tokenizer:
         return found, (shares.cumsum() / shares.sum())[:-1].tolist()
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The texts, on one line each: a line break that was spelled in bytes becomes a space."""
+        """The texts as a person writes them, on one line each."""
+        return [self.preparation.restore(text) for text in self.spell(ids)]
+
+    def spell(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The prepared texts that the pieces spell, on one line each: a line break spelled in bytes becomes a space."""
         texts = (self._processor.decode(list(sequence)) for sequence in ids)
         return [text.translate(_LINE_BREAKS) for text in texts]
+
+    def fill(self, ids: Sequence[int], words: Iterable[str]) -> str:
+        """The prepared text as `spell` gives it, with a word of its own in the place of each unknown piece."""
+        remaining = iter(words)
+        pieces = [
+            next(remaining) if index == UNK else piece for index, piece in zip(ids, self.pieces(ids), strict=True)
+        ]
+        return str(self._processor.decode_pieces(pieces)).translate(_LINE_BREAKS)
+
+    def written(self, text: str) -> list[str]:
+        """What each piece that `encode` gives stands for, without spaces: as it was prepared, but in its own case."""
+        prepared = self.preparation.prepare(text)
+        cased = replace(self.preparation, lowercase=False).prepare(text)
+        source = cased if len(cased) == len(prepared) else prepared  # a letter such as U+0130 is two in lower case
+        return [source[first:last].strip() for first, last in self._offsets(prepared)]
+
+    def words(self, text: str) -> list[int]:
+        """The word between white space, by its place in the text as it was written, of each piece that `encode` gives.
+
+        That is the word in which the piece begins, or before which it stands: a mark of a space belongs to the next
+        word. Words and prepared text are compared by their numbers of characters, spaces aside.
+
+        Returns:
+            One for each piece; the number of words where none follows.
+        """
+        lengths = (len("".join(self.preparation.prepare(word).split())) for word in text.split())
+        ends = list(accumulate(lengths))
+        prepared = self.preparation.prepare(text)
+        before = [0, *accumulate(not character.isspace() for character in prepared)]
+        return [bisect(ends, before[first]) for first, _ in self._offsets(prepared)]
+
+    def _offsets(self, prepared: str) -> list[tuple[int, int]]:
+        """Where in a prepared text each piece lies; of a character spelled in bytes, all but the last before it."""
+        offsets: list[tuple[int, int]] = self._processor.encode_as_offset_mapping(prepared)["offsets"]
+        return offsets
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces as SentencePiece writes them, word beginnings marked by U+2581."""
         return [str(self._processor.id_to_piece(piece)) for piece in ids]
+
+
+def _processor(model: bytes) -> Any:
+    """What encodes and decodes prepared text."""
+    if model.startswith(_WORDS.encode()):
+        return WordVocabulary(model)
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    except RuntimeError as error:
+        raise ValueError("not a SentencePiece model") from error
+    ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+    if ids != (PAD, UNK, BOS, EOS):
+        raise ValueError(f"its special ids are {ids}, not {(PAD, UNK, BOS, EOS)}")
+    return processor
 
 
 _LINE_BREAKS = {ord("\n"): " ", ord("\r"): " "}
@@ -97,25 +203,47 @@ _LINE_BREAKS = {ord("\n"): " ", ord("\r"): " "}
 
 @dataclass(frozen=True)
 class TokenizerPair:
-    """The tokenizers of both sides; with a joint model, twice the same object."""
+    """The tokenizers of both sides; with a joint model, of the same pieces."""
 
     source: Tokenizer
     target: Tokenizer
 
     @property
+    def joint(self) -> bool:
+        """Whether an id is the same piece on both sides."""
+        return self.source.model == self.target.model
+
+    @property
     def fingerprint(self) -> str:
-        """A hash of both models, which says whether weights belong to them."""
+        """A hash of both models and preparations, which says whether weights and ids belong to them."""
         digest = hashlib.sha256(self.source.model)
         digest.update(self.target.model)
+        for side, tokenizer in (("source", self.source), ("target", self.target)):
+            if tokenizer.preparation != Preparation():
+                digest.update(f"{side} {tokenizer.preparation}".encode())
         return digest.hexdigest()
 
 
 def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenizer:
-    """Trains a model as the specification says.
+    """Trains a model as the specification says, from prepared text.
 
     Raises:
         UserError: if the text does not give so many pieces, or there is none.
     """
+    return Tokenizer(_count_words(options, texts) if options.type == "word" else _train_pieces(options, texts))
+
+
+def _count_words(options: TokenizerOptions, texts: Iterable[str]) -> bytes:
+    """The words of a vocabulary, in falling frequency, those as frequent by the alphabet."""
+    counts = Counter(word for text in texts for word in text.split())
+    if not counts:
+        raise UserError(_NO_TEXT)
+    frequent = [word for word, count in counts.items() if count >= (options.min_frequency or 1)]
+    frequent.sort(key=lambda word: (-counts[word], word))
+    return "\n".join([_WORDS, *frequent[: options.vocab_size - len(_SPECIAL)]]).encode()
+
+
+def _train_pieces(options: TokenizerOptions, texts: Iterable[str]) -> bytes:
     model = io.BytesIO()
     subwords = options.type in ("unigram", "bpe")
     try:
@@ -134,12 +262,12 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
-            unk_surface=" \u2047" if options.type == "word" else "\u2047",
+            unk_surface=UNKNOWN,
             minloglevel=2,
         )
     except RuntimeError as error:
         if "sentences_.empty()" in str(error):
-            raise UserError("data.train: there is no text to train a tokenizer from") from None
+            raise UserError(_NO_TEXT) from None
         reason = str(error).rpartition("] ")[2].strip() or str(error).strip()
         reason = reason.replace("vocab_size", "tokenizer.vocab_size").replace(
             "character_coverage with --character_coverage option", "tokenizer.character_coverage"
@@ -148,14 +276,14 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
             f"tokenizer.vocab_size: SentencePiece cannot train {options.vocab_size} pieces of type "
             f"{options.type} from this text: {reason}"
         ) from None
-    return Tokenizer(model.getvalue())
+    return model.getvalue()
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
     """Reads a model file.
 
     Raises:
-        UserError: if it is missing or no SentencePiece model of ours.
+        UserError: if it is missing or no model of ours.
     """
     try:
         return Tokenizer(path.read_bytes())

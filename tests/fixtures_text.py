@@ -17,6 +17,7 @@ from nmt.data.numbers import number_corpus
 from nmt.model.build import build_model
 from nmt.model.int8 import observed_limits, quantise
 from nmt.model.shortlist import Shortlist
+from nmt.preparation import preparations
 from nmt.recipe import Recipe, TokenizerOptions
 from nmt.tokenizer import Tokenizer, TokenizerPair, train_tokenizer
 from nmt.training.loss import sequence_loss
@@ -78,7 +79,9 @@ def make_recipe(**sections: dict[str, Any]) -> Recipe:
 def make_bundle(joint: bool = True, steps: int = 0, **sections: dict[str, Any]) -> Bundle:
     """A model that has practised for some steps on a few lines; without any, it is as it was born."""
     recipe = make_recipe(**sections)
-    tokenizers = tokenizer_pair(recipe.tokenizer.type, joint)
+    plain, prepared = tokenizer_pair(recipe.tokenizer.type, joint), preparations(recipe.tokenizer, recipe.data)
+    sides = zip((plain.source, plain.target), prepared, strict=True)
+    tokenizers = TokenizerPair(*(side.with_preparation(preparation) for side, preparation in sides))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target)).eval()
@@ -96,7 +99,7 @@ def make_bundle(joint: bool = True, steps: int = 0, **sections: dict[str, Any]) 
 def practised_bundle() -> Bundle:
     """A model of words that nearly knows its eight lines; not to be changed."""
     sizes = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.1}
-    return make_bundle(steps=45, tokenizer={"type": "word"}, model=sizes)
+    return make_bundle(steps=70, tokenizer={"type": "word"}, model=sizes)
 
 
 def exported(bundle: Bundle) -> Bundle:
@@ -107,7 +110,7 @@ def exported(bundle: Bundle) -> Bundle:
     quantise(model, limits)
     texts = tokenizers.source.encode(SOURCES), tokenizers.target.encode(TARGETS)
     sizes = len(tokenizers.source), len(tokenizers.target)
-    lexicon = learn_lexicon(*texts, *sizes, 8, 20, joint=tokenizers.source is tokenizers.target)
+    lexicon = learn_lexicon(*texts, *sizes, 8, 20, joint=tokenizers.joint)
     by_word, always = torch.from_numpy(lexicon.by_word), torch.from_numpy(lexicon.always)
     model.output.shortlist = Shortlist(by_word, always, len(tokenizers.target))
     return Bundle(model, bundle.recipe, tokenizers)

@@ -51,12 +51,16 @@ def source_tensors(
     return _pad([[*ids, EOS] for ids in sources]), lengths
 
 
+def target_tensors(
+    targets: Sequence[Sequence[int]],
+) -> tuple[Int[Tensor, "batch tgt"], Int[Tensor, "batch tgt"]]:
+    """Target ids, right-padded: what is read, begun with the begin token, and what is predicted, ended with the end."""
+    return _pad([[BOS, *ids] for ids in targets]), _pad([[*ids, EOS] for ids in targets])
+
+
 def make_batch(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Batch:
     """A batch from ids without begin and end."""
-    src_ids, src_lengths = source_tensors(sources)
-    tgt_in = _pad([[BOS, *ids] for ids in targets])
-    tgt_out = _pad([[*ids, EOS] for ids in targets])
-    return Batch(src_ids, src_lengths, tgt_in, tgt_out)
+    return Batch(*source_tensors(sources), *target_tensors(targets))
 
 
 def idle_batch() -> Batch:
@@ -86,6 +90,8 @@ class BatchPlan:
         seed: of the shuffling.
         rank: this process.
         world_size: number of processes.
+        sort_window: batches whose sentences are sorted by length together.
+        shuffle: anew in each epoch, or the sentences once and the batches never.
     """
 
     src_lengths: npt.NDArray[np.int32]
@@ -95,26 +101,31 @@ class BatchPlan:
     seed: int = 0
     rank: int = 0
     world_size: int = 1
+    sort_window: int = 100
+    shuffle: Literal["epoch", "once"] = "epoch"
 
     def epoch(self, epoch: int) -> list[npt.NDArray[np.int64]]:
         """This process's share of every global batch of an epoch, in order, as sentence indices.
 
         Sentences are shuffled, sorted by length within windows of many batches, cut into batches, and the batches
         are shuffled: random order, yet little padding. They are sorted by the longer side first, and then by the
-        difference of the sides, rising and falling in turn, so that neighbours are alike on both sides.
+        difference of the sides, rising and falling in turn, so that neighbours are alike on both sides. Shuffled once,
+        every epoch is the same, and the batches of a window rise in length: Bahdanau et al. 2015, appendix B.2.
         """
-        random = np.random.default_rng((self.seed, epoch))
+        once = self.shuffle == "once"
+        random = np.random.default_rng((self.seed, 0 if once else epoch))
         order = random.permutation(len(self.src_lengths))
         longer = np.maximum(self.src_lengths, self.tgt_lengths)
         average = 1.0 if self.batch_unit == "sentences" else float(longer.mean()) if len(longer) else 1.0
-        window = max(int(_WINDOW * self.batch_size / average), 1)
+        window = max(int(self.sort_window * self.batch_size / average), 1)
         batches: list[npt.NDArray[np.int64]] = []
         for start in range(0, len(order), window):
             indices = order[start : start + window]
             length, difference = longer[indices], self.src_lengths[indices] - self.tgt_lengths[indices]
             keys = (np.where(length % 2, difference, -difference), length)  # the last key counts first
             batches += self._cut(indices[np.lexsort(keys)], longer)
-        return [batches[place][self.rank :: self.world_size] for place in random.permutation(len(batches))]
+        places = range(len(batches)) if once else random.permutation(len(batches))
+        return [batches[place][self.rank :: self.world_size] for place in places]
 
     def _cut(self, indices: npt.NDArray[np.int64], longer: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
         """Cuts sorted sentences into batches of at most `batch_size`; a longer sentence is a batch by itself."""
@@ -126,6 +137,3 @@ class BatchPlan:
                 starts.append(place)
                 widest = int(longer[index]) if self.batch_unit == "tokens" else 1
         return np.split(indices, starts[1:])
-
-
-_WINDOW = 100  # batches sorted by length together

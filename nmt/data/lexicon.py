@@ -68,7 +68,7 @@ def learn_lexicon(
     """
     pairs = _spread([(np.array(s), np.array(t)) for s, t in zip(sources, targets, strict=True) if s and t])
     if not pairs:
-        raise UserError("data.train: there are no sentence pairs to learn a shortlist from")
+        raise UserError("data.train: there are no sentence pairs to learn from")
     keys = _different(pairs, tgt_vocab)
     of_source, of_target = keys // tgt_vocab, keys % tgt_vocab
     parts = [_Part(np.searchsorted(keys, links).astype(np.int32), sizes) for links, sizes in _links(pairs, tgt_vocab)]
@@ -87,6 +87,36 @@ def learn_lexicon(
     common = np.argsort(-frequencies, kind="stable")[:frequent]
     always = np.unique(np.concatenate([common[frequencies[common] > 0], [UNK, EOS]])).astype(np.int32)
     return Lexicon(by_word, always)
+
+
+def learn_dictionary(sources: Sequence[Sequence[str]], targets: Sequence[Sequence[str]]) -> dict[str, str]:
+    """The most probable translation of each source word, learned as `learn_lexicon` does.
+
+    Args:
+        sources: words of each sentence.
+        targets: words of its translation.
+
+    Raises:
+        UserError: if there is no pair of sentences.
+    """
+    of_source, of_target = _numbers(sources), _numbers(targets)
+    lexicon = learn_lexicon(
+        [[of_source[word] for word in line] for line in sources],
+        [[of_target[word] for word in line] for line in targets],
+        len(of_source) + 1,
+        len(of_target) + 1,
+        candidates=1,
+        frequent=0,
+        joint=False,
+    )
+    words = {number: word for word, number in of_target.items()}
+    best = lexicon.by_word[:, 0].tolist()
+    return {word: words[best[number]] for word, number in of_source.items() if best[number] in words}
+
+
+def _numbers(lines: Sequence[Sequence[str]]) -> dict[str, int]:
+    """A number for each word, from 1, for 0 stands for nothing."""
+    return {word: number for number, word in enumerate(dict.fromkeys(word for line in lines for word in line), start=1)}
 
 
 Pairs = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]

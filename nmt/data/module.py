@@ -1,6 +1,7 @@
 """The LightningDataModule: hands the encoded corpora to Lightning, and nothing else."""
 
 import math
+from dataclasses import replace
 
 import pytorch_lightning as pl
 
@@ -51,7 +52,8 @@ class TranslationData(pl.LightningDataModule):
     def _plan(self, rank: int = 0, world_size: int = 1) -> BatchPlan:
         options, corpus = self.recipe.training, self.training
         lengths = corpus.src_lengths, corpus.tgt_lengths
-        return BatchPlan(*lengths, options.batch_size, options.batch_unit, options.seed, rank, world_size)
+        batches = BatchPlan(*lengths, options.batch_size, options.batch_unit, options.seed, rank, world_size)
+        return replace(batches, sort_window=options.sort_window, shuffle=options.shuffle)
 
     def val_dataloader(self) -> ValidationLoader:
         """This process's share of the validation set."""

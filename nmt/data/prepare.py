@@ -3,17 +3,18 @@
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from datasets import Dataset
 
 from nmt.data.corpus import iterate_text, text_hash
+from nmt.preparation import Preparation, preparations
 from nmt.recipe_file import LoadedRecipe
 from nmt.text import write_bytes
 from nmt.tokenizer import Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
 
-_MOST_LINES = 2_000_000  # to train a tokenizer from; every n-th if there are more, so that memory stays bounded
+_MOST_LINES = 2_000_000  # to train pieces from; every n-th if there are more, so that memory stays bounded
 
 
 def prepare_tokenizers(loaded: LoadedRecipe, training: Dataset, say: Callable[[str], None]) -> TokenizerPair:
@@ -32,29 +33,39 @@ def prepare_tokenizers(loaded: LoadedRecipe, training: Dataset, say: Callable[[s
     Raises:
         UserError: if a model cannot be trained, or a file is no model.
     """
+    of_source, of_target = preparations(loaded.recipe.tokenizer, loaded.recipe.data)
     if loaded.recipe.tokenizer.joint:
-        both = _prepare(loaded, training, ("source", "target"), say)
-        return TokenizerPair(both, both)
-    source, target = (_prepare(loaded, training, (side,), say) for side in ("source", "target"))
-    return TokenizerPair(source, target)
+        source = target = _prepare(loaded, training, {"source": of_source, "target": of_target}, say)
+    else:
+        source = _prepare(loaded, training, {"source": of_source}, say)
+        target = _prepare(loaded, training, {"target": of_target}, say)
+    return TokenizerPair(source.with_preparation(of_source), target.with_preparation(of_target))
 
 
-def _prepare(loaded: LoadedRecipe, training: Dataset, columns: Sequence[str], say: Callable[[str], None]) -> Tokenizer:
+def _prepare(
+    loaded: LoadedRecipe, training: Dataset, sides: Mapping[str, Preparation], say: Callable[[str], None]
+) -> Tokenizer:
+    """Pieces of the text of some sides, each prepared in its way."""
     options = loaded.recipe.tokenizer
-    what = f"{options.type} tokenizer of {options.vocab_size} pieces ({' + '.join(columns)})"
-    texts = sorted((text_hash(training, [column]), column) for column in columns)  # the same for either direction
-    path = _model_path(loaded, [digest for digest, _ in texts])
+    what = f"{options.type} tokenizer of {options.vocab_size} pieces ({' + '.join(sides)})"
+    order = sorted((text_hash(training, [side]), sides[side].language, side) for side in sides)  # for either direction
+    path = _model_path(loaded, [f"{digest} {language}".rstrip() for digest, language, _ in order])
     if path is not None and path.exists():
         say(f"{what}: {path}, trained before from the same specification and text")
         return load_tokenizer(path)
     if path is not None and any(path.parent.glob(f"{loaded.tokenizer_name}-*.model")):
         say(f"{what}: the models in {path.parent} are of another specification or text")
-    lines = itertools.chain.from_iterable(iterate_text(training, column) for _, column in texts)
-    step = math.ceil(len(training) * len(columns) / _MOST_LINES)  # SentencePiece's own sample differs in every process
-    tokenizer = train_tokenizer(options, itertools.islice(lines, 0, None, max(step, 1)))
+    lines = len(training) * len(sides)
+    # Words are counted in all of them. SentencePiece's own sample differs in every process.
+    step = 1 if options.type == "word" else max(math.ceil(lines / _MOST_LINES), 1)
+    texts = (
+        map(sides[side].prepare, itertools.islice(iterate_text(training, side), 0, None, step)) for *_, side in order
+    )
+    tokenizer = train_tokenizer(options, itertools.chain.from_iterable(texts))
     if path is not None:
         write_bytes(path, tokenizer.model)
-    say(f"{what}: trained from the training split" + (f", kept as {path}" if path else ""))
+    fewer = f", which gives {len(tokenizer)}" if len(tokenizer) < options.vocab_size else ""
+    say(f"{what}: trained from the training split" + fewer + (f", kept as {path}" if path else ""))
     return tokenizer
 
 

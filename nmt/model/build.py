@@ -5,28 +5,74 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore
+from nmt.model.attention import (
+    AdditiveScore,
+    Attention,
+    DotScore,
+    GeneralScore,
+    GlobalAttention,
+    LocationScore,
+    NormedAdditiveScore,
+    ScaledScore,
+    Score,
+    SummaryContext,
+)
+from nmt.model.cells import (
+    BahdanauGRUCell,
+    Cell,
+    GRUCell,
+    LayerNormGRUCell,
+    LayerNormLSTMCell,
+    MultiplicativeLSTMCell,
+    RecurrentDropoutLSTMCell,
+    RNNCell,
+    StackedCell,
+)
+from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage
 from nmt.model.decoder import (
     BahdanauDecoder,
     Bridge,
+    ConditionalDecoder,
     CopyBridge,
     Decoder,
+    DeepOutput,
+    GnmtDecoder,
     LinearBridge,
     LuongDecoder,
+    MaxoutOutput,
+    MeanBridge,
     PlainDecoder,
-    StackedCell,
+    TanhOutput,
     ZeroBridge,
 )
-from nmt.model.encoder import Encoder
+from nmt.model.dropout import Dropout
+from nmt.model.encoder import (
+    Backwards,
+    BothWays,
+    CellReader,
+    Encoder,
+    Reader,
+    Refinement,
+    SelfAttention,
+    Summary,
+    TorchReader,
+)
+from nmt.model.fast.layers import GRU, LSTM, RNN, LSTMCell
+from nmt.model.local import LocalAttention, MonotonicCentre, PredictiveCentre
 from nmt.model.output import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import (
     AdditiveAttention,
-    ConcatAttention,
     DotAttention,
     GeneralAttention,
+    LocationAttention,
     ModelOptions,
+    MonotonicWindow,
     NoAttention,
+    NormedAdditiveAttention,
+    PredictiveWindow,
+    ScaledDotAttention,
+    SummaryAttention,
 )
 
 
@@ -40,101 +86,287 @@ def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Se
     """
     tgt_embedding = nn.Embedding(tgt_vocab, options.embedding_size)
     src_embedding = tgt_embedding if options.share_embeddings else nn.Embedding(src_vocab, options.embedding_size)
-    encoder = Encoder(
-        options.embedding_size,
-        options.encoder_size,
-        options.encoder.layers,
-        options.encoder.bidirectional,
-        options.dropout,
-    )
-    output = OutputLayer(options.hidden_size, tgt_vocab, tgt_embedding if options.tie_output else None)
+    rates = options.embedding_dropout, options.memory_dropout, options.output_dropout
     model = Seq2Seq(
         src_embedding,
         tgt_embedding,
-        encoder,
+        _encoder(options),
         _bridge(options),
         _decoder(options),
-        output,
-        options.dropout,
+        OutputLayer(_output_size(options), tgt_vocab, tgt_embedding if options.tie_output else None),
+        *(_dropout(options, rate) for rate in rates),
     )
     _initialise(model, options)
     return model
 
 
-def _decoder(options: ModelOptions) -> Decoder:
+def _dropout(options: ModelOptions, rate: float | None = None) -> Dropout:
+    """With the given rate, or the one that holds where nothing else is said."""
+    return Dropout(options.dropout if rate is None else rate, options.variational_dropout)
+
+
+# -- cells --------------------------------------------------------------------------------------------------------
+
+
+def _cell(options: ModelOptions, input_size: int, hidden_size: int) -> Cell:  # noqa: PLR0911 - an arm for each
+    match options.cell:
+        case "lstm" if options.recurrent_dropout:
+            return RecurrentDropoutLSTMCell(input_size, hidden_size, options.recurrent_dropout)
+        case "lstm":
+            return LSTMCell(input_size, hidden_size)
+        case "gru":
+            return GRUCell(input_size, hidden_size)
+        case "gru_bahdanau":
+            return BahdanauGRUCell(input_size, hidden_size)
+        case "rnn":
+            return RNNCell(input_size, hidden_size)
+        case "lstm_layer_norm":
+            return LayerNormLSTMCell(input_size, hidden_size)
+        case "gru_layer_norm":
+            return LayerNormGRUCell(input_size, hidden_size)
+        case "lstm_multiplicative":
+            return MultiplicativeLSTMCell(input_size, hidden_size)
+        case _:
+            assert_never(options.cell)
+
+
+def _cells(options: ModelOptions, bottom: int, above: int) -> list[Cell]:
+    """Those of the decoder's layers: `bottom` is what the first one reads, `above` what the others read."""
+    sizes = [bottom] + [above] * (options.layers - 1)
+    return [_cell(options, size, options.hidden_size) for size in sizes]
+
+
+def _stack(options: ModelOptions, input_size: int) -> StackedCell:
+    cells = _cells(options, input_size, options.hidden_size)
+    return StackedCell(cells, options.dropout, options.residual, options.variational_dropout)
+
+
+# -- encoder ------------------------------------------------------------------------------------------------------
+
+
+def _encoder(options: ModelOptions) -> Encoder:
+    refinements: list[Refinement] = []
+    if options.encoder.self_attention:
+        refinements.append(SelfAttention(options.encoder_width, options.encoder.self_attention, options.dropout))
+    if isinstance(options.attention, SummaryAttention):
+        refinements.append(Summary(options.encoder_width))
+    return Encoder(_readers(options), _dropout(options), options.residual, refinements)
+
+
+def _readers(options: ModelOptions) -> list[Reader]:
+    """One of torch's networks for all layers, where it has what the recipe asks for; else one reader for each layer."""
+    layers, both = options.encoder.layers, options.encoder.bidirectional
+    if both != "bottom" and not options.residual and _is_torchs(options):
+        return [_reader(options, options.embedding_size, layers, bool(both))]
+    readers = []
+    size = options.embedding_size
+    for layer in range(layers):
+        in_both = both is True or (both == "bottom" and layer == 0)
+        readers.append(_reader(options, size, 1, in_both))
+        size = options.encoder_size * (2 if in_both else 1)
+    return readers
+
+
+def _is_torchs(options: ModelOptions) -> bool:
+    drops_steps = options.variational_dropout or options.recurrent_dropout
+    return options.cell in ("lstm", "gru", "rnn") and not drops_steps
+
+
+def _reader(options: ModelOptions, input_size: int, layers: int, both: bool) -> Reader:
+    size = options.encoder_size
+    reader: Reader
+    if _is_torchs(options):
+        network = {"lstm": LSTM, "gru": GRU, "rnn": RNN}[options.cell]
+        dropout = options.dropout if layers > 1 else 0.0
+        reader = TorchReader(network(input_size, size, layers, batch_first=True, bidirectional=both, dropout=dropout))
+    else:
+        memory_size = size if options.has_cell_state else 0
+        drop = options.dropout if options.variational_dropout else 0.0
+        reader, other = (CellReader(_cell(options, input_size, size), size, memory_size, drop) for _ in range(2))
+        if both:
+            return BothWays(reader, Backwards(other))
+    return Backwards(reader) if options.encoder.reverse else reader
+
+
+# -- attention ----------------------------------------------------------------------------------------------------
+
+
+def _attention(options: ModelOptions) -> Attention:
+    attention = options.attention
+    if isinstance(attention, SummaryAttention):
+        return SummaryContext()
+    score = _score(options)
+    if isinstance(attention, AdditiveAttention) and attention.coverage:
+        assert isinstance(score, AdditiveScore)
+        if attention.coverage == "linguistic":
+            return CoverageAttention(score, LinguisticCoverage(options.encoder_width))
+        return CoverageAttention(score, NeuralCoverage(options.hidden_size, options.encoder_width))
+    match attention:
+        case AdditiveAttention(window=window) | DotAttention(window=window) | GeneralAttention(window=window):
+            pass
+        case _:
+            window = None
+    match window:
+        case MonotonicWindow():
+            return LocalAttention(score, MonotonicCentre(), window.width, gaussian=False)
+        case PredictiveWindow():
+            return LocalAttention(score, PredictiveCentre(options.hidden_size), window.width, gaussian=True)
+        case None:
+            return GlobalAttention(score)
+        case _:
+            assert_never(window)
+
+
+def _score(options: ModelOptions) -> Score:
     hidden, memory = options.hidden_size, options.encoder_width
     attention = options.attention
     match attention:
-        case NoAttention():
-            return PlainDecoder(_cell(options, options.embedding_size))
         case AdditiveAttention():
-            cell = _cell(options, options.embedding_size + memory)
-            score = AdditiveScore(hidden, memory, attention.size)
-            return BahdanauDecoder(cell, score, memory, hidden, options.embedding_size)
+            return AdditiveScore(hidden, memory, attention.size)
+        case NormedAdditiveAttention():
+            return NormedAdditiveScore(hidden, memory, attention.size)
         case DotAttention():
-            return _luong(options, DotScore())
+            return DotScore()
         case GeneralAttention():
-            return _luong(options, GeneralScore(hidden, memory))
-        case ConcatAttention():
-            return _luong(options, AdditiveScore(hidden, memory, attention.size))
+            return GeneralScore(hidden, memory)
+        case ScaledDotAttention():
+            return ScaledScore(hidden, memory)
+        case LocationAttention():
+            return LocationScore(hidden, attention.positions)
+        case NoAttention() | SummaryAttention():
+            raise ValueError(f"attention {attention.type} has no score")
         case _:
             assert_never(attention)
 
 
-def _luong(options: ModelOptions, score: DotScore | GeneralScore | AdditiveScore) -> LuongDecoder:
-    feed = options.hidden_size if options.input_feeding else 0
-    cell = _cell(options, options.embedding_size + feed)
-    return LuongDecoder(cell, score, options.encoder_width, options.hidden_size, options.input_feeding)
+# -- decoder ------------------------------------------------------------------------------------------------------
 
 
-def _cell(options: ModelOptions, input_size: int) -> StackedCell:
-    return StackedCell(input_size, options.hidden_size, options.layers, options.dropout)
+def _decoder(options: ModelOptions) -> Decoder:
+    embedding, hidden, memory = options.embedding_size, options.hidden_size, options.encoder_width
+    if isinstance(options.attention, NoAttention):
+        return PlainDecoder(_stack(options, embedding))
+    attention = _attention(options)
+    match options.decoder:
+        case "luong":
+            stack = _stack(options, embedding + (hidden if options.input_feeding else 0))
+            return LuongDecoder(stack, attention, memory, hidden, options.input_feeding)
+        case "bahdanau":
+            return BahdanauDecoder(_stack(options, embedding + memory), attention, _deep_output(options))
+        case "conditional":
+            first, second = _cell(options, embedding, hidden), _cell(options, memory, hidden)
+            return ConditionalDecoder(first, second, attention, _deep_output(options))
+        case "gnmt":
+            cells = _cells(options, embedding + memory, hidden + memory)
+            return GnmtDecoder(cells, attention, memory, options.dropout, options.residual)
+        case _:
+            assert_never(options.decoder)
+
+
+def _deep_output(options: ModelOptions) -> DeepOutput:
+    sizes = options.hidden_size, options.encoder_width, options.embedding_size
+    if options.deep_output == "maxout":
+        return MaxoutOutput(*sizes, _output_size(options))
+    return TanhOutput(*sizes)
+
+
+def _output_size(options: ModelOptions) -> int:
+    """Width of what predicts the words."""
+    takes_maxout = options.decoder in ("bahdanau", "conditional") and options.deep_output == "maxout"
+    return options.hidden_size // 2 if takes_maxout else options.hidden_size
 
 
 def _bridge(options: ModelOptions) -> Bridge:
     match options.bridge:
         case "linear":
             # Without attention nothing else would read what the encoder makes of the source forwards.
-            both = isinstance(options.attention, NoAttention)
-            size = options.encoder_width if both else options.encoder_size
-            return LinearBridge(size, options.hidden_size, options.layers)
+            size = options.encoder_size if options.attends else options.encoder_width
+            return LinearBridge(size, options.hidden_size, options.layers, options.has_cell_state)
+        case "mean":
+            return MeanBridge(options.encoder_width, options.hidden_size, options.layers, options.has_cell_state)
         case "copy":
-            return CopyBridge()
+            return CopyBridge(options.copies_by_direction)
         case "zero":
-            return ZeroBridge(options.hidden_size, options.layers)
+            return ZeroBridge(options.hidden_size, options.layers, options.has_cell_state)
         case _:
             assert_never(options.bridge)
 
 
+# -- initial values -----------------------------------------------------------------------------------------------
+
+
 def _initialise(model: Seq2Seq, options: ModelOptions) -> None:
-    if options.init == "uniform":
-        for parameter in model.parameters():
-            nn.init.uniform_(parameter, -options.init_range, options.init_range)
-        return
-    for name, parameter in model.named_parameters():
-        if "embedding" in name:  # a tied output layer, too, goes by this name
-            nn.init.normal_(parameter, std=options.embedding_size**-0.5)
-        elif parameter.ndim == 1:
-            nn.init.zeros_(parameter)
-        elif "weight_hh" in name:
-            _orthogonal_gates(parameter)
-        else:
-            nn.init.xavier_uniform_(parameter)
-    for lstm in model.modules():
-        if isinstance(lstm, nn.LSTM | nn.LSTMCell):
-            _open_forget_gates(lstm)
+    """Gives every parameter its first value; factors of normalisation keep theirs."""
+    parameters = [(name, value) for name, value in model.named_parameters() if not _is_factor(name)]
+    match options.init:
+        case "uniform":
+            for _, parameter in parameters:
+                nn.init.uniform_(parameter, -options.init_range, options.init_range)
+        case "xavier":
+            for name, parameter in parameters:
+                _initialise_as_xavier(name, parameter, options.embedding_size**-0.5)
+        case "bahdanau":
+            for name, parameter in parameters:
+                _initialise_as_bahdanau(name, parameter)
+        case _:
+            assert_never(options.init)
+    forget_bias = 1.0 if options.forget_bias is None and options.init == "xavier" else options.forget_bias
+    if forget_bias is not None:
+        _set_forget_gates(model, forget_bias)
+
+
+def _is_factor(name: str) -> bool:
+    return "norm" in name or name.endswith("gain")
+
+
+def _is_recurrent(name: str) -> bool:
+    return "weight_hh" in name or ".recurrent" in name
+
+
+def _initialise_as_xavier(name: str, parameter: nn.Parameter, embedding_deviation: float) -> None:
+    if "embedding" in name:  # a tied output layer, too, goes by this name
+        nn.init.normal_(parameter, std=embedding_deviation)
+    elif parameter.ndim == 1:
+        nn.init.zeros_(parameter)
+    elif _is_recurrent(name):
+        _orthogonal_gates(parameter)
+    else:
+        nn.init.xavier_uniform_(parameter)
+
+
+def _initialise_as_bahdanau(name: str, parameter: nn.Parameter) -> None:
+    """Bahdanau et al. 2015, appendix B.1."""
+    if parameter.ndim == 1 or name.endswith("score.score.weight"):
+        nn.init.zeros_(parameter)
+    elif _is_recurrent(name):
+        _orthogonal_gates(parameter)
+    else:
+        nn.init.normal_(parameter, std=0.001 if ".score." in name else 0.01)
 
 
 @torch.no_grad()
 def _orthogonal_gates(weight: torch.Tensor) -> None:
-    """An orthogonal matrix for each of the four gates."""
-    for gate in weight.chunk(4):
+    """An orthogonal matrix for each gate."""
+    for gate in weight.chunk(len(weight) // weight.shape[1]):
         nn.init.orthogonal_(gate)
 
 
 @torch.no_grad()
-def _open_forget_gates(lstm: nn.LSTM | nn.LSTMCell) -> None:
-    """Bias 1 of the forget gate (Jozefowicz et al. 2015), so that the cell remembers from the start."""
-    for name, bias in lstm.named_parameters():
-        if name.startswith("bias_ih"):
-            bias.chunk(4)[1].fill_(1.0)
+def _set_forget_gates(model: nn.Module, value: float) -> None:
+    """The bias of every LSTM's forget gates; with 1 its memory lasts from the start (Jozefowicz et al. 2015)."""
+    for layer in model.modules():
+        for bias in _forget_biases(layer):
+            bias.fill_(value)
+
+
+def _forget_biases(layer: nn.Module) -> list[torch.Tensor]:
+    """Views of the biases; the gates of every LSTM come in the order i, f, g, o."""
+    match layer:
+        case nn.LSTM() | nn.LSTMCell():
+            return [bias.chunk(4)[1] for name, bias in layer.named_parameters() if name.startswith("bias_ih")]
+        case LayerNormLSTMCell():
+            return [layer.bias.chunk(4)[1]]
+        case MultiplicativeLSTMCell():
+            return [layer.inputs.bias[layer.hidden_size :].chunk(4)[1]]
+        case _:
+            return []

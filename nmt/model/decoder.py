@@ -5,36 +5,18 @@ rows of a sentence share its memory, which is never copied.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nmt.model.attention import Score, masked_softmax
+from nmt.model.attention import Attention, Source
+from nmt.model.cells import Cell, StackedCell
 from nmt.model.encoder import EncoderOutput
-from nmt.model.fast.layers import Linear, LSTMCell
+from nmt.model.fast.layers import Linear
 from nmt.model.fast.tanh import tanh
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the decoder looks at: one entry per sentence, whatever the number of hypotheses.
-
-    Attributes:
-        memory: the encoder's states.
-        keys: what of the attention's score depends on the source alone.
-        mask: True for real tokens.
-    """
-
-    memory: Float[Tensor, "batch src enc"]
-    keys: Float[Tensor, "batch src att"]
-    mask: Bool[Tensor, "batch src"]
-
-    def select(self, sentences: Int[Tensor, " kept"]) -> "Source":
-        """The given sentences only, in the given order."""
-        return Source(self.memory[sentences], self.keys[sentences], self.mask[sentences])
 
 
 @dataclass(frozen=True)
@@ -42,18 +24,25 @@ class DecoderState:
     """The recurrent state of every hypothesis.
 
     Attributes:
-        hidden: the LSTM's hidden states.
-        cell: the LSTM's cell states.
-        feed: the attentional vector of the step before; empty (no columns) without input feeding.
+        hidden: the hidden states.
+        cell: the cell states; no columns if the cells have none.
+        feed: what a step hands to the next beside them: the attentional vector with input feeding, the context in
+            GNMT's wiring; no columns if nothing.
+        seen: what the attention remembers.
+        masks: those of variational dropout.
     """
 
     hidden: Float[Tensor, "layers rows hid"]
-    cell: Float[Tensor, "layers rows hid"]
+    cell: Float[Tensor, "layers rows mem"]
     feed: Float[Tensor, "rows fed"]
+    seen: Float[Tensor, "rows ..."]
+    masks: Float[Tensor, "layers rows masks"]
 
     def select(self, rows: Int[Tensor, " chosen"]) -> "DecoderState":
         """The given rows, in the given order; a row may be taken more than once."""
-        return DecoderState(self.hidden[:, rows], self.cell[:, rows], self.feed[rows])
+        return DecoderState(
+            self.hidden[:, rows], self.cell[:, rows], self.feed[rows], self.seen[rows], self.masks[:, rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class DecoderStep:
         state: the state after the step.
     """
 
-    output: Float[Tensor, "rows hid"]
+    output: Float[Tensor, "rows out"]
     weights: Float[Tensor, "rows src"] | None
     state: DecoderState
 
@@ -75,11 +64,13 @@ class DecoderStep:
 class Decoder(Protocol):
     """The step that training and search share."""
 
-    def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
         """What of the attention can be computed once per sentence."""
         ...
 
-    def start(self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows hid"]) -> DecoderState:
+    def start(
+        self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
+    ) -> DecoderState:
         """The state before the first word."""
         ...
 
@@ -90,7 +81,7 @@ class Decoder(Protocol):
 
 def unroll(
     decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState, source: Source
-) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt src"] | None]:
+) -> tuple[Float[Tensor, "batch tgt out"], Float[Tensor, "batch tgt src"] | None]:
     """Steps through a whole target; returns the outputs and the attention weights of every step."""
     outputs, weights = [], []
     for word in embedded.unbind(1):
@@ -100,40 +91,6 @@ def unroll(
         if step.weights is not None:
             weights.append(step.weights)
     return torch.stack(outputs, dim=1), torch.stack(weights, dim=1) if weights else None
-
-
-class StackedCell(nn.Module):
-    """One time step of a stack of LSTM layers, with dropout between the layers (Zaremba et al. 2014)."""
-
-    def __init__(self, input_size: int, hidden_size: int, layers: int, dropout: float) -> None:
-        super().__init__()
-        sizes = [input_size] + [hidden_size] * (layers - 1)
-        self.cells = nn.ModuleList([LSTMCell(size, hidden_size) for size in sizes])
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(
-        self, inputs: Float[Tensor, "rows in"], state: DecoderState
-    ) -> tuple[Float[Tensor, "rows hid"], Float[Tensor, "layers rows hid"], Float[Tensor, "layers rows hid"]]:
-        """Returns the top layer's output and all layers' hidden and cell states."""
-        hiddens: list[Tensor] = []
-        cells: list[Tensor] = []
-        for layer, cell in enumerate(self.cells):
-            below = self.dropout(hiddens[-1]) if hiddens else inputs
-            hidden, state_of_cell = cell(below, (state.hidden[layer], state.cell[layer]))
-            hiddens.append(hidden)
-            cells.append(state_of_cell)
-        return hiddens[-1], torch.stack(hiddens), torch.stack(cells)
-
-
-def attend(
-    score: Score, query: Float[Tensor, "rows hid"], source: Source
-) -> tuple[Float[Tensor, "rows enc"], Float[Tensor, "rows src"]]:
-    """The context of each hypothesis, a weighted mean of its sentence's memory, and the weights."""
-    batch = source.memory.shape[0]
-    queries = query.reshape(batch, -1, query.shape[1])
-    weights = masked_softmax(score(queries, source.keys), source.mask)
-    context = torch.bmm(weights.to(source.memory.dtype), source.memory)
-    return context.flatten(0, 1), weights.flatten(0, 1)
 
 
 class LuongDecoder(nn.Module):
@@ -146,64 +103,205 @@ class LuongDecoder(nn.Module):
     def __init__(
         self,
         cell: StackedCell,
-        score: Score,
+        attention: Attention,
         memory_size: int,
         hidden_size: int,
         input_feeding: bool,
     ) -> None:
         super().__init__()
         self.cell = cell
-        self.score = score
+        self.attention = attention
         self.combine = Linear(memory_size + hidden_size, hidden_size, bias=False)
         self.feed_size = hidden_size if input_feeding else 0
 
-    def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
         """See `Decoder`."""
-        return self.score.keys(memory)
+        return self.attention.keys(encoded)
 
-    def start(self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows hid"]) -> DecoderState:
+    def start(
+        self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
+    ) -> DecoderState:
         """See `Decoder`; the first attentional vector is zero."""
-        return DecoderState(hidden, cell, hidden.new_zeros(hidden.shape[1], self.feed_size))
+        feed = hidden.new_zeros(hidden.shape[1], self.feed_size)
+        return DecoderState(hidden, cell, feed, self.attention.start(source, hidden[-1]), self.cell.masks(hidden))
 
     def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
         """See `Decoder`."""
-        top, hidden, cell = self.cell(torch.cat([embedded, state.feed], dim=-1), state)
-        context, weights = attend(self.score, top, source)
-        output = tanh(self.combine(torch.cat([context, top], dim=-1)))  # equation 5
+        read = torch.cat([embedded, state.feed], dim=-1)
+        hidden, cell, top = self.cell(read, state.hidden, state.cell, state.masks)
+        attended = self.attention(top, source, state.seen)
+        output = tanh(self.combine(torch.cat([attended.context, top], dim=-1)))  # equation 5
         feed = output if self.feed_size else state.feed
-        return DecoderStep(output, weights, DecoderState(hidden, cell, feed))
+        return DecoderStep(output, attended.weights, DecoderState(hidden, cell, feed, attended.seen, state.masks))
+
+
+@runtime_checkable
+class DeepOutput(Protocol):
+    """From a step of the decoder to the vector that predicts a word (Pascanu et al. 2014)."""
+
+    def __call__(
+        self,
+        before: Float[Tensor, "*any hid"],
+        after: Float[Tensor, "*any hid"],
+        context: Float[Tensor, "*any enc"],
+        embedded: Float[Tensor, "*any emb"],
+    ) -> Float[Tensor, "*any out"]:
+        """From the states before and after the step, the context and the word before."""
+        ...
+
+
+class TanhOutput(nn.Module):
+    """tanh(W [s_i; c_i; E y_(i-1)] + b): of the state after the step, as in Nematus (Sennrich et al. 2017)."""
+
+    def __init__(self, hidden_size: int, memory_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.combine = Linear(hidden_size + memory_size + embedding_size, hidden_size)
+
+    def forward(
+        self,
+        before: Float[Tensor, "*any hid"],
+        after: Float[Tensor, "*any hid"],
+        context: Float[Tensor, "*any enc"],
+        embedded: Float[Tensor, "*any emb"],
+    ) -> Float[Tensor, "*any hid"]:
+        """See `DeepOutput`."""
+        return tanh(self.combine(torch.cat([after, context, embedded], dim=-1)))
+
+
+class MaxoutOutput(nn.Module):
+    """t_i = max of each pair of U_o s_(i-1) + V_o E y_(i-1) + C_o c_i: Bahdanau et al. 2015, appendix A.2.2.
+
+    It reads the state before the step; the maximum of pairs is the maxout of Goodfellow et al. 2013.
+    """
+
+    def __init__(self, hidden_size: int, memory_size: int, embedding_size: int, size: int) -> None:
+        """`size` is l, the number of pairs."""
+        super().__init__()
+        self.combine = Linear(hidden_size + memory_size + embedding_size, 2 * size)
+
+    def forward(
+        self,
+        before: Float[Tensor, "*any hid"],
+        after: Float[Tensor, "*any hid"],
+        context: Float[Tensor, "*any enc"],
+        embedded: Float[Tensor, "*any emb"],
+    ) -> Float[Tensor, "*any out"]:
+        """See `DeepOutput`."""
+        combined: Tensor = self.combine(torch.cat([before, context, embedded], dim=-1))
+        return combined.view(*combined.shape[:-1], -1, 2).amax(dim=-1)
 
 
 class BahdanauDecoder(nn.Module):
-    """Bahdanau et al. 2015, section 3.1 and appendix A.2.2, with an LSTM in place of the gated unit.
+    """Bahdanau et al. 2015, section 3.1 and appendix A.2.2.
 
-    The query is the state before the step; the context enters the cell beside the word; the output is computed from
-    the new state, the context and the word: a deep output with tanh, where the paper's reads the state before the step
-    and takes the maximum of pairs.
+    The query is the state before the step; the context enters the cell, all its gates, beside the word; the output is
+    computed from the state, the context and the word.
     """
 
-    def __init__(
-        self, cell: StackedCell, score: Score, memory_size: int, hidden_size: int, embedding_size: int
-    ) -> None:
+    def __init__(self, cell: StackedCell, attention: Attention, output: DeepOutput) -> None:
         super().__init__()
         self.cell = cell
-        self.score = score
-        self.combine = Linear(hidden_size + memory_size + embedding_size, hidden_size)
+        self.attention = attention
+        self.output = output
 
-    def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
         """See `Decoder`."""
-        return self.score.keys(memory)
+        return self.attention.keys(encoded)
 
-    def start(self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows hid"]) -> DecoderState:
+    def start(
+        self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
+    ) -> DecoderState:
         """See `Decoder`."""
-        return DecoderState(hidden, cell, hidden.new_zeros(hidden.shape[1], 0))
+        nothing = hidden.new_zeros(hidden.shape[1], 0)
+        return DecoderState(hidden, cell, nothing, self.attention.start(source, hidden[-1]), self.cell.masks(hidden))
 
     def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
         """See `Decoder`."""
-        context, weights = attend(self.score, state.hidden[-1], source)
-        top, hidden, cell = self.cell(torch.cat([embedded, context], dim=-1), state)
-        output = tanh(self.combine(torch.cat([top, context, embedded], dim=-1)))
-        return DecoderStep(output, weights, DecoderState(hidden, cell, state.feed))
+        before = state.hidden[-1]
+        attended = self.attention(before, source, state.seen)
+        read = torch.cat([embedded, attended.context], dim=-1)
+        hidden, cell, after = self.cell(read, state.hidden, state.cell, state.masks)
+        output = self.output(before, after, attended.context, embedded)
+        return DecoderStep(output, attended.weights, DecoderState(hidden, cell, state.feed, attended.seen, state.masks))
+
+
+class ConditionalDecoder(nn.Module):
+    """The conditional GRU of Nematus (Sennrich et al. 2017, section 2): a cell, the attention, another cell.
+
+    s'_i from the word and s_(i-1); c_i by the query s'_i; s_i from c_i and s'_i. Any cell will do.
+    """
+
+    def __init__(self, first: Cell, second: Cell, attention: Attention, output: DeepOutput) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+        self.attention = attention
+        self.output = output
+
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
+        """See `Decoder`."""
+        return self.attention.keys(encoded)
+
+    def start(
+        self, hidden: Float[Tensor, "one rows hid"], cell: Float[Tensor, "one rows mem"], source: Source
+    ) -> DecoderState:
+        """See `Decoder`; there is one layer."""
+        nothing = hidden.new_zeros(hidden.shape[1], 0)
+        return DecoderState(hidden, cell, nothing, self.attention.start(source, hidden[-1]), hidden[:, :, :0])
+
+    def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
+        """See `Decoder`."""
+        between = self.first(embedded, (state.hidden[0], state.cell[0]))
+        attended = self.attention(between[0], source, state.seen)
+        hidden, cell = self.second(attended.context, between)
+        output = self.output(state.hidden[0], hidden, attended.context, embedded)
+        after = DecoderState(hidden[None], cell[None], state.feed, attended.seen, state.masks)
+        return DecoderStep(output, attended.weights, after)
+
+
+class GnmtDecoder(nn.Module):
+    """The bottom layer asks, and the context goes to all layers: `gnmt_v2` of tensorflow/nmt.
+
+    The bottom layer reads the word and the context of the step before; its state after the step is the query; every
+    other layer reads the one below and the new context. Residual connections begin above the second layer. Wu et al.
+    2016, section 3, ask with the bottom layer's state of the step before.
+    """
+
+    def __init__(
+        self, cells: Sequence[Cell], attention: Attention, memory_size: int, dropout: float, residual: bool
+    ) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(cells)  # type: ignore[arg-type]  # they are modules
+        self.attention = attention
+        self.memory_size = memory_size
+        self.dropout = nn.Dropout(dropout)
+        self.residual = residual
+
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
+        """See `Decoder`."""
+        return self.attention.keys(encoded)
+
+    def start(
+        self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
+    ) -> DecoderState:
+        """See `Decoder`; the first context is zero."""
+        context = hidden.new_zeros(hidden.shape[1], self.memory_size)
+        return DecoderState(hidden, cell, context, self.attention.start(source, hidden[0]), hidden[:, :, :0])
+
+    def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
+        """See `Decoder`."""
+        bottom, *upper = self.cells
+        states = [bottom(torch.cat([embedded, state.feed], dim=-1), (state.hidden[0], state.cell[0]))]
+        given = states[0][0]
+        attended = self.attention(given, source, state.seen)
+        for layer, cell in enumerate(upper, start=1):
+            below = torch.cat([self.dropout(given), attended.context], dim=-1)
+            states.append(cell(below, (state.hidden[layer], state.cell[layer])))
+            adds = self.residual and layer > 1
+            given = states[-1][0] + given if adds else states[-1][0]
+        hidden, cell_states = (torch.stack(each) for each in zip(*states, strict=True))
+        after = DecoderState(hidden, cell_states, attended.context, attended.seen, state.masks)
+        return DecoderStep(given, attended.weights, after)
 
 
 class PlainDecoder(nn.Module):
@@ -213,18 +311,21 @@ class PlainDecoder(nn.Module):
         super().__init__()
         self.cell = cell
 
-    def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src att"]:
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any nothing"]:
         """See `Decoder`; there is nothing to score."""
-        return memory[:, :, :0]
+        return encoded.memory[:, :, :0]
 
-    def start(self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows hid"]) -> DecoderState:
+    def start(
+        self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
+    ) -> DecoderState:
         """See `Decoder`."""
-        return DecoderState(hidden, cell, hidden.new_zeros(hidden.shape[1], 0))
+        nothing = hidden.new_zeros(hidden.shape[1], 0)
+        return DecoderState(hidden, cell, nothing, nothing, self.cell.masks(hidden))
 
     def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
         """See `Decoder`."""
-        top, hidden, cell = self.cell(embedded, state)
-        return DecoderStep(top, None, DecoderState(hidden, cell, state.feed))
+        hidden, cell, top = self.cell(embedded, state.hidden, state.cell, state.masks)
+        return DecoderStep(top, None, DecoderState(hidden, cell, state.feed, state.seen, state.masks))
 
 
 @runtime_checkable
@@ -232,55 +333,84 @@ class Bridge(Protocol):
     """From the encoder's last states to the decoder's first ones."""
 
     def __call__(
-        self, encoded: EncoderOutput
-    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
+        self, encoded: EncoderOutput, lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch mem"]]:
         """The decoder's first hidden and cell states."""
         ...
 
 
 class LinearBridge(nn.Module):
-    """s_0 = tanh(W_s h_1) of the backward state: Bahdanau et al. 2015, appendix A.2.2; the cell likewise."""
+    """s_0 = tanh(W_s h_1) of the backward state: Bahdanau et al. 2015, appendix A.2.2; the cell state likewise."""
 
-    def __init__(self, encoder_size: int, hidden_size: int, layers: int) -> None:
+    def __init__(self, encoder_size: int, hidden_size: int, layers: int, has_cell_state: bool) -> None:
         """`encoder_size` is the encoder's number of units per direction, or of both to read both."""
         super().__init__()
         self.layers = layers
         self.encoder_size = encoder_size
         self.hidden = Linear(encoder_size, layers * hidden_size)
-        self.cell = Linear(encoder_size, layers * hidden_size)
+        self.cell = Linear(encoder_size, layers * hidden_size) if has_cell_state else None
 
     def forward(
-        self, encoded: EncoderOutput
-    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
+        self, encoded: EncoderOutput, lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch mem"]]:
         """See `Bridge`."""
         last = encoded.hidden[-1, :, -self.encoder_size :]
-        return self._split(tanh(self.hidden(last))), self._split(tanh(self.cell(last)))
+        hidden = self._split(tanh(self.hidden(last)))
+        return hidden, hidden[:, :, :0] if self.cell is None else self._split(tanh(self.cell(last)))
 
     def _split(self, state: Float[Tensor, "batch all"]) -> Float[Tensor, "layers batch hid"]:
         return state.reshape(len(state), self.layers, -1).transpose(0, 1).contiguous()
 
 
-class CopyBridge(nn.Module):
-    """The encoder's last states, layer by layer, as in Sutskever et al. 2014."""
+class MeanBridge(nn.Module):
+    """s_0 = tanh(W_s mean_j h_j), of the states of all words: Nematus (Sennrich et al. 2017, section 2)."""
+
+    def __init__(self, memory_size: int, hidden_size: int, layers: int, has_cell_state: bool) -> None:
+        super().__init__()
+        self.linear = LinearBridge(memory_size, hidden_size, layers, has_cell_state)
 
     def forward(
-        self, encoded: EncoderOutput
-    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
+        self, encoded: EncoderOutput, lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch mem"]]:
         """See `Bridge`."""
-        return encoded.hidden, encoded.cell
+        mean = encoded.memory.sum(dim=1) / lengths.to(encoded.memory.device)[:, None]  # the padding has zeros
+        first: tuple[Tensor, Tensor] = self.linear(replace(encoded, hidden=mean[None]), lengths)
+        return first
+
+
+class CopyBridge(nn.Module):
+    """The encoder's last states, layer by layer, as in Sutskever et al. 2014.
+
+    With `by_direction` those of each direction begin a layer of their own, forwards first (tensorflow/nmt's
+    bidirectional encoder, which has half as many layers as the decoder).
+    """
+
+    def __init__(self, by_direction: bool) -> None:
+        super().__init__()
+        self.by_direction = by_direction
+
+    def forward(
+        self, encoded: EncoderOutput, lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch mem"]]:
+        """See `Bridge`."""
+        if not self.by_direction:
+            return encoded.hidden, encoded.cell
+        hidden, cell = (torch.stack(state.chunk(2, dim=2), 1).flatten(0, 1) for state in (encoded.hidden, encoded.cell))
+        return hidden, cell
 
 
 class ZeroBridge(nn.Module):
     """Zeros: all that the decoder knows of the source comes through the attention."""
 
-    def __init__(self, hidden_size: int, layers: int) -> None:
+    def __init__(self, hidden_size: int, layers: int, has_cell_state: bool) -> None:
         super().__init__()
-        self.shape: Sequence[int] = (layers, hidden_size)
+        self.layers = layers
+        self.hidden_size = hidden_size
+        self.has_cell_state = has_cell_state
 
     def forward(
-        self, encoded: EncoderOutput
-    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch hid"]]:
+        self, encoded: EncoderOutput, lengths: Int[Tensor, " batch"]
+    ) -> tuple[Float[Tensor, "layers batch hid"], Float[Tensor, "layers batch mem"]]:
         """See `Bridge`."""
-        layers, hidden_size = self.shape
-        zeros = encoded.memory.new_zeros(layers, encoded.memory.shape[0], hidden_size)
-        return zeros, zeros
+        zeros = encoded.memory.new_zeros(self.layers, encoded.memory.shape[0], self.hidden_size)
+        return zeros, zeros if self.has_cell_state else zeros[:, :, :0]

@@ -1,10 +1,12 @@
 """The output layer, and what the search and the scoring of given translations ask of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nmt.model.fast.layers import Linear
 from nmt.model.int8 import Int8Linear
@@ -58,37 +60,69 @@ class OutputLayer(nn.Module):
 
     def best(self, output: Float[Tensor, "rows hid"], candidates: Candidates, choice: Choice) -> Continuations:
         """The best continuations of each sentence, whose rows follow each other; see `best_continuations`."""
-        width = choice.sums.shape[1]
         choice = candidates.columns(choice)
-        found = []
-        for rows, logits in self._parts(output, candidates, width):
-            sentences = slice(rows.start // width, rows.stop // width)
-            if candidates.penalty is not None:
-                logits.view(-1, width, logits.shape[1]).add_(candidates.penalty[sentences, None])
-            found.append(best_continuations(logits, choice.part(sentences)))
-        sums, parents, columns = (
-            torch.cat(parts) for parts in zip(*((part.sums, part.parents, part.tokens) for part in found), strict=True)
-        )
-        return Continuations(sums, parents, columns if candidates.words is None else candidates.words[columns])
+        best = best_of_parts(self.parts(output, candidates, choice.sums.shape[1]), choice)
+        return best if candidates.words is None else replace(best, tokens=candidates.words[best.tokens])
 
     def log_probs(self, output: Float[Tensor, "rows hid"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
-        """The log-probability of a given word for each row among all of the vocabulary, at least in float32."""
-        found = []
-        for rows, logits in self._parts(output, Candidates(self.words)):
-            log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=1)
-            found.append(log_probs.gather(1, targets[rows, None])[:, 0])
+        """The log-probability of a given word for each row among all of the vocabulary, at least in float32.
+
+        The logits of some rows at a time are made, and made again for the gradient: those of all could fill the memory.
+        """
+        step = _rows_at_once(output, len(self.words.bias))
+        parts = zip(torch.split(output, step), torch.split(targets, step), strict=True)
+        found = [checkpoint(self._log_probs, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
         return torch.cat(found)
 
-    def _parts(
+    def _log_probs(self, output: Float[Tensor, "rows hid"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+        logits = self(output)
+        log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=1)
+        found: Tensor = log_probs.gather(1, targets[:, None])[:, 0]
+        return found
+
+    def parts(
         self, output: Float[Tensor, "rows hid"], candidates: Candidates, width: int = 1
     ) -> Iterator[tuple[slice, Float[Tensor, "some words"]]]:
-        """The logits of some rows at a time, a multiple of `width`; those of all could fill the memory."""
+        """The logits of some rows at a time, a multiple of `width`; those of all could fill the memory.
+
+        Args:
+            output: the decoder's.
+            candidates: the words that may come.
+            width: rows of each sentence.
+        """
         output = self.before_words(output)
         words = len(candidates.layer.bias)
-        step = width * max(_LOGITS_AT_ONCE.get(output.device.type, 2**23) // (words * width), 1)
+        step = width * _rows_at_once(output, words * width)
         for begin in range(0, len(output), step):
             rows = slice(begin, min(begin + step, len(output)))
-            yield rows, candidates.layer(output[rows])
+            logits: Tensor = candidates.layer(output[rows])
+            if candidates.penalty is not None:
+                sentences = slice(rows.start // width, rows.stop // width)
+                logits.view(-1, width, logits.shape[1]).add_(candidates.penalty[sentences, None])
+            yield rows, logits
+
+
+def best_of_parts(parts: Iterable[tuple[slice, Float[Tensor, "some words"]]], choice: Choice) -> Continuations:
+    """The best continuations of each sentence, whose rows follow each other; see `best_continuations`.
+
+    Args:
+        parts: rows, and their logits.
+        choice: of all the rows.
+    """
+    width = choice.sums.shape[1]
+    found = [
+        best_continuations(logits, choice.part(slice(rows.start // width, rows.stop // width)))
+        for rows, logits in parts
+    ]
+    sums, parents, tokens = (
+        torch.cat(each) for each in zip(*((part.sums, part.parents, part.tokens) for part in found), strict=True)
+    )
+    return Continuations(sums, parents, tokens)
+
+
+def _rows_at_once(output: Float[Tensor, "rows hid"], logits: int) -> int:
+    """How many rows, each of so many logits, may be in the memory together."""
+    return max(_LOGITS_AT_ONCE.get(output.device.type, 2**23) // logits, 1)
 
 
 def _select(layer: Linear | Int8Linear, rows: Int[Tensor, " chosen"]) -> Linear | Int8Linear:

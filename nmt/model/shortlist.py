@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nmt.model.fast.layers import Linear
 from nmt.model.int8 import Int8Linear
 from nmt.model.mask import length_mask
-from nmt.search.types import Choice
+from nmt.search.types import Bias, Choice
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,28 @@ class Candidates:
     penalty: Float[Tensor, "batch words"] | None = None
 
     def columns(self, choice: Choice) -> Choice:
-        """The same choice with places in `words` for its tokens."""
-        if self.places is None:
+        """The same choice with places in `words` for its tokens.
+
+        Raises:
+            ValueError: if a token is forced, which need not be among the words.
+        """
+        if self.places is None or self.words is None:
             return choice
+        if choice.forced is not None:
+            raise ValueError("a shortlist need not hold the words that are forced")
         banned = tuple(self.places[token] for token in choice.banned if token in self.places)
-        return replace(choice, eos=self.places[choice.eos], banned=banned)
+        bias = tuple(_columns(bias, self.words) for bias in choice.bias)
+        return replace(choice, eos=self.places[choice.eos], banned=banned, bias=bias)
 
     def select(self, sentences: Int[Tensor, " kept"]) -> "Candidates":
         """For the given sentences only, in the given order."""
         return self if self.penalty is None else replace(self, penalty=self.penalty[sentences])
+
+
+def _columns(bias: Bias, words: Int[Tensor, " words"]) -> Bias:
+    """The same with places in `words` for its tokens, without those that are not there."""
+    columns = torch.searchsorted(words, bias.tokens).clamp(max=len(words) - 1)
+    return replace(bias, tokens=columns).only(words[columns] == bias.tokens)
 
 
 class Shortlist(nn.Module):

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nmt.search.scoring import length_penalty
-from nmt.search.types import Continuations, Hypothesis, SearchSettings, State, StepModel
+from nmt.search.scoring import final_scores, length_penalty
+from nmt.search.types import Continuations, Histories, Hypothesis, SearchSettings, State, StepModel
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,11 @@ def beam_search(
     while len(beams.sentences):
         length = beams.tokens.shape[2]
         choice = settings.choice(length - 1, beams.src_lengths, beams.sums)
+        for process in settings.processors:
+            choice = process(Histories(beams.sentences, beams.tokens), choice)
         step = model.step(beams.tokens[:, :, -1].flatten(), beams.state, choice)
         best = _within_places(step.best, beams.places)
-        scores = (best.sums / penalties[length]).masked_fill(best.tokens != settings.eos, -torch.inf)
+        scores = final_scores(best, step, penalties[length]).masked_fill(best.tokens != settings.eos, -torch.inf)
         _record(finished, beams, best, scores)
         beams = _continue(beams, step.state, best, scores)
     return [sorted(hypotheses, key=lambda found: -found.score)[: settings.n_best] for hypotheses in finished]
@@ -126,7 +128,8 @@ def _continue(
         places = places - ended.sum(dim=1)
         finished = torch.cat([finished, scores], dim=1).topk(finished.shape[1]).values
         ongoing = ongoing.masked_fill(ended, -torch.inf)
-    # Sums only fall, and the penalty only grows: no hypothesis can end better than its sum at the greatest length.
+    # Sums only fall, the penalty only grows, and a bonus is at most 0: no hypothesis can end better than its sum at the
+    # greatest length.
     reachable = ongoing.amax(dim=1) / beams.limits
     kept = ((places > 0) & (reachable > finished[:, -1])).nonzero()[:, 0]
     few = slice(None) if len(kept) == len(ongoing) else kept  # all of them need not be copied

@@ -19,9 +19,16 @@ def greedy_search(
 ) -> list[Hypothesis]:
     """Translates a batch; equal to a beam of one. Finished sentences leave the batch.
 
+    It keeps no histories, so it takes no processors; a beam of one does.
+
     Returns:
         One hypothesis for each sentence, in order.
+
+    Raises:
+        ValueError: if there are processors.
     """
+    if settings.processors:
+        raise ValueError("greedy search takes no processors; a beam of one does")
     settings = replace(settings, beam_size=1)
     state = model.start(src_ids, src_lengths)
     sentences = torch.arange(len(src_ids), device=src_ids.device)  # those still open, by their place in the batch

@@ -13,11 +13,57 @@ class SearchState(Protocol):
     """A model's state for `rows` = batch * beam hypotheses; the search only selects from it."""
 
     def select(self, sentences: Int[Tensor, " kept"], rows: Int[Tensor, " chosen"]) -> Any:
-        """The same kind of state for some of its sentences, in ascending order, and as many rows for each of them."""
+        """The same kind of state for some of its sentences, in ascending order, and as many rows for each of them.
+
+        A sentence may be taken more than once where all of them are taken.
+        """
         ...
 
 
 State = TypeVar("State", bound=SearchState)
+
+
+@dataclass(frozen=True)
+class Bias:
+    """What is added to some continuations while the best are chosen. Their log-probabilities stay the model's own.
+
+    Each of the `n` entries is for one token after one hypothesis; several for the same add up.
+
+    Attributes:
+        sentences: rows of `Choice.sums`.
+        hypotheses: columns of it.
+        tokens: the continuations.
+        values: what is added; -inf for a token that may not come.
+    """
+
+    sentences: Int[Tensor, " n"]
+    hypotheses: Int[Tensor, " n"]
+    tokens: Int[Tensor, " n"]
+    values: Float[Tensor, " n"]
+
+    def part(self, sentences: slice) -> "Bias":
+        """The same for some of the sentences, which are counted from the first of them."""
+        part = self.only((self.sentences >= sentences.start) & (self.sentences < sentences.stop))
+        return replace(part, sentences=part.sentences - sentences.start)
+
+    def only(self, chosen: Bool[Tensor, " n"]) -> "Bias":
+        """Some of the entries."""
+        return Bias(self.sentences[chosen], self.hypotheses[chosen], self.tokens[chosen], self.values[chosen])
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Asks for a random continuation instead of the best ones; for searches of one hypothesis for each sentence.
+
+    Attributes:
+        numbers: of each sentence, from [0, 1).
+        temperature: by which log-probabilities are divided first; the smaller, the surer the best one is drawn.
+        top_k: draw among so many of the most probable continuations; None for all.
+    """
+
+    numbers: Float[Tensor, " batch"]
+    temperature: float = 1.0
+    top_k: int | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +77,9 @@ class Choice:
         banned: tokens that never come.
         too_short: sentences whose hypotheses may not end yet; None if all may.
         at_limit: sentences whose hypotheses must end; None if none must.
+        bias: what makes some continuations more or less likely to be chosen.
+        forced: the token that must come next in a sentence, whatever is banned, or -1; None if none must.
+        draws: asks for random continuations; None for the best ones.
     """
 
     sums: Float[Tensor, "batch beam"]
@@ -39,19 +88,52 @@ class Choice:
     banned: tuple[int, ...] = ()
     too_short: Bool[Tensor, " batch"] | None = None
     at_limit: Bool[Tensor, " batch"] | None = None
+    bias: tuple[Bias, ...] = ()
+    forced: Int[Tensor, " batch"] | None = None
+    draws: Draws | None = None
 
     def part(self, sentences: slice) -> "Choice":
         """The same for some of the sentences."""
         if sentences == slice(0, len(self.sums)):
             return self
-        bounds = (self.too_short, self.at_limit)
-        too_short, at_limit = (None if bound is None else bound[sentences] for bound in bounds)
-        return replace(self, sums=self.sums[sentences], too_short=too_short, at_limit=at_limit)
+        bounds = (self.too_short, self.at_limit, self.forced)
+        too_short, at_limit, forced = (None if bound is None else bound[sentences] for bound in bounds)
+        return replace(
+            self,
+            sums=self.sums[sentences],
+            too_short=too_short,
+            at_limit=at_limit,
+            bias=tuple(bias.part(sentences) for bias in self.bias),
+            forced=forced,
+            draws=self.draws and replace(self.draws, numbers=self.draws.numbers[sentences]),
+        )
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The hypotheses that go on, as far as they have come.
+
+    Attributes:
+        sentences: the places of their sentences in the batch that is searched; those that are done are missing.
+        tokens: what each has produced, begin included.
+    """
+
+    sentences: Int[Tensor, " batch"]
+    tokens: Int[Tensor, "batch beam length"]
+
+
+@runtime_checkable
+class Processor(Protocol):
+    """Changes what a search asks its model for by what the hypotheses hold so far; several follow one another."""
+
+    def __call__(self, histories: Histories, choice: Choice) -> Choice:
+        """The choice for the next token of these hypotheses; row by row theirs."""
+        ...
 
 
 @dataclass(frozen=True)
 class Continuations:
-    """The best continuations of every sentence's hypotheses, in descending order; fewer if there are no more words.
+    """The best continuations of every sentence's hypotheses, those to choose first; fewer if there are no more words.
 
     Attributes:
         sums: log-probabilities of the hypotheses with their continuations; -inf where there are no more that may come.
@@ -71,10 +153,14 @@ class ModelStep(Generic[State]):
     Attributes:
         best: the continuations.
         state: the model's, a row for each hypothesis that it was given; the search selects those that go on.
+        weights: attention over the source, if the model has any.
+        bonus: what is added to the score of each hypothesis that ends now, at most 0; None for nothing.
     """
 
     best: Continuations
     state: State
+    weights: Float[Tensor, "rows src"] | None = None
+    bonus: Float[Tensor, "batch beam"] | None = None
 
 
 @runtime_checkable
@@ -104,6 +190,10 @@ class SearchSettings:
         max_length_ratio: with `max_length_extra`, bounds the tokens of a translation by those of its source.
         max_length_extra: see `max_length`.
         min_length_ratio: see `min_length`.
+        processors: what else has a say in each choice, one after another.
+        coverage_penalty: beta of `nmt.search.coverage.Covering`; 0 for none.
+        diversity_groups: of `nmt.search.diverse.diverse_search`; 1 for beam search.
+        diversity_penalty: see there.
     """
 
     bos: int
@@ -115,6 +205,10 @@ class SearchSettings:
     max_length_ratio: float = 2.0
     max_length_extra: int = 20
     min_length_ratio: float = 0.0
+    processors: tuple[Processor, ...] = ()
+    coverage_penalty: float = 0.0
+    diversity_groups: int = 1
+    diversity_penalty: float = 0.5
 
     def choice(self, length: int, src_lengths: Int[Tensor, " batch"], sums: Float[Tensor, "batch beam"]) -> Choice:
         """What may follow `length` tokens: the end not before the minimum length, and nothing else at the maximum.
@@ -150,7 +244,7 @@ class Hypothesis:
     Attributes:
         tokens: ids, without begin and end.
         log_prob: natural logarithm of the probability of the tokens and the end.
-        score: `log_prob` divided by the length penalty; what hypotheses are ordered by.
+        score: `log_prob` divided by the length penalty, and the coverage penalty; what hypotheses are ordered by.
     """
 
     tokens: list[int]

@@ -1,6 +1,7 @@
 """Checkpoints on disk: written whole or not at all, read without executing anything."""
 
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,23 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        checkpoint["state_dict"]  # what other files have not
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError, IndexError) as error:
         reason = error.strerror if isinstance(error, OSError) else "damaged, or no checkpoint"
         raise UserError(f"{path}: {reason}") from None
     return checkpoint
+
+
+def network_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The network in a checkpoint; nothing in the file is executed.
+
+    Raises:
+        UserError: as `load_checkpoint`.
+    """
+    state = load_checkpoint(path)["state_dict"]
+    return {name.removeprefix("model."): weight for name, weight in state.items()}
+
+
+def mean_weights(networks: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of networks of the same shapes."""
+    return {name: torch.stack([weights[name] for weights in networks]).mean(dim=0) for name in networks[0]}

@@ -101,7 +101,7 @@ class Console(pl.Callback):
         for index in range(min(self.samples, len(task.hypotheses))):
             self.run_log.say(f"  source      {_shown(task.validation_sources[index])}")
             self.run_log.say(f"  reference   {_shown(task.validation_references[index])}")
-            self.run_log.say(f"  translation {_shown(task.hypotheses[index])}")
+            self.run_log.say(f"  translation {_shown(task.hypotheses[index].text)}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Removes the bar, and says why a training ended before its last epoch."""

@@ -2,29 +2,27 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nmt.bundle import Bundle, save_bundle
 from nmt.data.corpus import load_split, load_texts, text_hash
 from nmt.evaluation import Evaluation, evaluate_translator
-from nmt.plots import draw_alignment
+from nmt.plots import LARGEST_PICTURE, draw_alignment
+from nmt.published import compare, comparison_table
 from nmt.recipe import Recipe
 from nmt.runs import MODEL_FOLDER
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
-from nmt.training.checkpoint import load_checkpoint
+from nmt.training.checkpoint import mean_weights, network_weights
 from nmt.training.console import RunLog, duration
 from nmt.training.task import TranslationTask
 from nmt.translator import Translator
-
-_LARGEST_PICTURE = 80  # pieces on a side
 
 
 def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair, folder: Path, log: RunLog) -> None:
@@ -48,8 +46,11 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
     }
     shown = "test" if "test" in tested else "validation"
     texts = {"train": recipe.data.train, **splits}
+    scores = {name: evaluation.as_dict() for name, evaluation in tested.items()}
+    comparisons = compare(recipe, scores)
     results: dict[str, Any] = {
-        **{name: evaluation.as_dict() for name, evaluation in tested.items()},
+        **scores,
+        "published": [comparison.as_dict() for comparison in comparisons],
         "train": {
             "seconds": task.progress.seconds,
             "epochs": trainer.current_epoch,
@@ -68,15 +69,9 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
     write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     log.say()
     log.say(tested[shown].table(shown))
+    if comparisons:
+        log.say(comparison_table(comparisons, recipe))
     log.say(f"to translate: nmt translate --model {folder} < input.txt")
-
-
-def average_weights(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """The mean of the networks in some checkpoints; nothing in the files is executed."""
-    states = [load_checkpoint(path)["state_dict"] for path in checkpoints]
-    return {
-        name.removeprefix("model."): torch.stack([state[name] for state in states]).mean(dim=0) for name in states[0]
-    }
 
 
 def _choose_weights(trainer: pl.Trainer, task: TranslationTask) -> list[Path]:
@@ -85,7 +80,7 @@ def _choose_weights(trainer: pl.Trainer, task: TranslationTask) -> list[Path]:
     assert isinstance(checkpoint, ModelCheckpoint)
     best = sorted(Path(path) for path in checkpoint.best_k_models)
     if best:
-        task.model.load_state_dict(average_weights(best))
+        task.model.load_state_dict(mean_weights([network_weights(path) for path in best]))
     return best
 
 
@@ -97,14 +92,16 @@ def _describe(best: Sequence[Path]) -> str:
 
 
 def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder: Path) -> Evaluation:
-    """Evaluates a split, and writes translations and references as text."""
+    """Evaluates a split, and writes translations and references as they were scored."""
     sources, references = load_texts(recipe.data, split)
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
     hypotheses = folder / "hypotheses"
-    _write_lines(
-        hypotheses / f"{name}.reference.txt", [text.replace("\r", " ").replace("\n", " ") for text in references]
-    )
-    for search, result in (("greedy", evaluation.greedy), ("beam", evaluation.beam)):
+    searches = {"greedy": evaluation.greedy, "beam": evaluation.beam}
+    _write_lines(hypotheses / f"{name}.reference.txt", map(_on_one_line, evaluation.beam.references))
+    if evaluation.no_unk:
+        searches["no-unk"] = evaluation.no_unk
+        _write_lines(hypotheses / f"{name}.no-unk.reference.txt", map(_on_one_line, evaluation.no_unk.references))
+    for search, result in searches.items():
         _write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
         pieces = (translator.tokenizers.target.pieces(found.ids) for found in result.translations)
         _write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
@@ -116,14 +113,18 @@ def _draw(translator: Translator, evaluation: Evaluation, samples: int, folder: 
     examples = zip(evaluation.sources[:samples], evaluation.beam.translations, strict=False)
     for number, (source, translation) in enumerate(examples, start=1):
         alignment = translator.align(source, translation)
-        if alignment is not None and max(alignment.weights.shape) <= _LARGEST_PICTURE:
+        if alignment is not None and max(alignment.weights.shape) <= LARGEST_PICTURE:
             draw_alignment(alignment, folder / "attention" / f"{number}.png")
 
 
-def _write_lines(path: Path, lines: Sequence[str]) -> None:
+def _on_one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
     write_text(path, "".join(line + "\n" for line in lines))
 
 
 def _versions() -> dict[str, str]:
-    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacrebleu", "datasets")
+    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacremoses", "sacrebleu", "datasets")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -15,17 +15,19 @@ from nmt.tokenizer import PAD
 
 @dataclass(frozen=True)
 class Loss:
-    """Sums over the real target tokens of a batch.
+    """Sums over a batch.
 
     Attributes:
-        objective: cross-entropy against the smoothed targets; what is differentiated.
+        objective: what is differentiated: cross-entropy against the smoothed targets, or a risk.
         nll: negative log-likelihood in nats, without smoothing and gradient; its mean's exponential is perplexity.
         tokens: number of target tokens, the ends included.
+        terms: number of what the objective is a sum of, tokens or sentences: what its gradient is divided by.
     """
 
     objective: Float[Tensor, ""]
     nll: Float[Tensor, ""]
     tokens: Int[Tensor, ""]
+    terms: Int[Tensor, ""]
 
 
 def sequence_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Loss:
@@ -37,7 +39,8 @@ def sequence_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) ->
         words = model.output.words
         inputs = model.output.before_words(outputs[real])
         objective, nll = linear_cross_entropy(inputs, words.weight, words.bias, targets, label_smoothing)
-        return Loss(objective, nll, torch.tensor(len(targets)))
+        tokens = torch.tensor(len(targets))
+        return Loss(objective, nll, tokens, tokens)
     return smoothed_cross_entropy(model.output(outputs[real]), targets, label_smoothing)
 
 
@@ -55,4 +58,5 @@ def smoothed_cross_entropy(
     if label_smoothing:
         uniform = -log_probs.mean(dim=-1).sum()
         objective = (1.0 - label_smoothing) * nll + label_smoothing * uniform
-    return Loss(objective, nll.detach(), torch.tensor(len(targets), device=targets.device))
+    tokens = torch.tensor(len(targets), device=targets.device)
+    return Loss(objective, nll.detach(), tokens, tokens)

@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from nmt.recipe import (
     ConstantSchedule,
+    HalvingSchedule,
     InverseSqrtSchedule,
     LinearSchedule,
     PlateauSchedule,
@@ -27,6 +28,11 @@ def make_optimizer(options: TrainingOptions, parameters: Iterable[nn.Parameter])
             return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
         case "sgd":
             return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
+        case "adadelta":
+            return torch.optim.Adadelta(parameters, lr=rate, rho=0.95, eps=1e-6, weight_decay=decay)
+        case "adagrad":
+            first = options.adagrad_accumulator
+            return torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay, initial_accumulator_value=first)
         case _:
             assert_never(options.optimizer)
 
@@ -43,34 +49,30 @@ def scale_gradients(parameters: Iterable[nn.Parameter], factor: float, largest_n
 
 
 def rate_factor(
-    schedule: ConstantSchedule | InverseSqrtSchedule | LinearSchedule, total_steps: int
+    schedule: ConstantSchedule | InverseSqrtSchedule | LinearSchedule | HalvingSchedule, total_steps: int
 ) -> Callable[[int], float]:
-    """What the learning rate is multiplied by at each step, counted from 0.
+    """What the learning rate is multiplied by at each step, or in each epoch for a schedule of these, counted from 0.
 
     Args:
         schedule: the recipe's.
         total_steps: optimizer steps of the whole training; only the linear schedule needs them.
     """
-
-    def warmup(step: int) -> float:
-        return min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-
-    def inverse_sqrt(step: int) -> float:
-        return warmup(step) * min(1.0, math.sqrt(schedule.warmup_steps / (step + 1)))
-
-    def linear(step: int) -> float:
-        decaying = max(total_steps - schedule.warmup_steps, 1)
-        return warmup(step) * min(1.0, max(0.0, (total_steps - step) / decaying))
-
     match schedule:
-        case ConstantSchedule():
-            return warmup
-        case InverseSqrtSchedule():
-            return inverse_sqrt
-        case LinearSchedule():
-            return linear
+        case ConstantSchedule(warmup_steps=warmup):
+            return lambda step: _warm_up(warmup, step)
+        case InverseSqrtSchedule(warmup_steps=warmup):
+            return lambda step: _warm_up(warmup, step) * min(1.0, math.sqrt(warmup / (step + 1)))
+        case LinearSchedule(warmup_steps=warmup):
+            decaying = max(total_steps - warmup, 1)
+            return lambda step: _warm_up(warmup, step) * min(1.0, max(0.0, (total_steps - step) / decaying))
+        case HalvingSchedule(start=start, every=every, factor=factor):
+            return lambda done: factor ** max(0, (done - start) // every + 1)
         case _:
             assert_never(schedule)
+
+
+def _warm_up(steps: int, step: int) -> float:
+    return min(1.0, (step + 1) / steps) if steps else 1.0
 
 
 def make_scheduler(

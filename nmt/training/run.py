@@ -17,7 +17,8 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from nmt.bundle import read_tokenizers, write_tokenizers
+from nmt.bundle import Bundle, read_tokenizers, write_tokenizers
+from nmt.curves import CURVES_FILE
 from nmt.data.corpus import load_split, text_hash
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.module import TranslationData
@@ -25,19 +26,21 @@ from nmt.data.prepare import prepare_tokenizers
 from nmt.errors import StoppedError, UserError
 from nmt.memory import enough_memory, keep_freed_memory
 from nmt.model.build import build_model
+from nmt.model.fast.decoder import slow_part
 from nmt.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
-from nmt.runs import RUN_VARIABLE, forget_empty_run, make_run, new_run, unfinished_run
+from nmt.runs import RUN_VARIABLE, TOKENIZERS_FOLDER, forget_empty_run, make_run, new_run, unfinished_run
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair
 from nmt.training.checkpoint import WholeCheckpoints, load_checkpoint
 from nmt.training.console import Console, RunLog
+from nmt.training.curve_log import CurveLog
 from nmt.training.finish import finish
+from nmt.training.initial import load_start, set_first_weights
 from nmt.training.interrupt import Interrupted, StopOnRequest
 from nmt.training.task import NonFiniteLoss, TranslationTask
 
-_TOKENIZERS = "tokenizers"
-_CHANGEABLE = ("trainer", "search", "evaluation")  # sections that may differ when a run is resumed
+_CHANGEABLE = ("trainer", "search", "evaluation", "published")  # sections that may differ when a run is resumed
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ def train(
         resume: go on with the unfinished run in that folder, or the newest one of this recipe.
 
     Returns:
-        The run's folder: `recipe.yaml`, `log.txt`, `checkpoints/`, `tensorboard/`, `model/` (the bundle),
-        `hypotheses/`, `attention/` and, once it has finished, `results.json`.
+        The run's folder: `recipe.yaml`, `log.txt`, `curves.jsonl`, `checkpoints/`, `tensorboard/`, `model/` (the
+        bundle), `hypotheses/`, `attention/` and, once it has finished, `results.json`.
 
     Raises:
         UserError: if the recipe, the data or the folder are not as they should be, memory runs out, the loss is no
@@ -92,13 +95,16 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     log = RunLog(quiet=not first)
     _calm_lightning()
     log.say(f"run {folder}")
-    corpora = _prepare(loaded, folder, resume, log.say)
+    start = None if resume else load_start(recipe)
+    corpora = _prepare(loaded, folder, resume, start, log.say)
     tokenizers = corpora.tokenizers
     torch.manual_seed(recipe.training.seed)
     with enough_memory("a network of this size", "model.hidden_size, model.embedding_size or tokenizer.vocab_size"):
         model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    if not resume:
+        set_first_weights(model, tokenizers, recipe, start, log.say)
     if first:  # nothing is written before all that can be wrong with recipe and data has been seen
-        write_tokenizers(tokenizers, folder / _TOKENIZERS)
+        write_tokenizers(tokenizers, folder / TOKENIZERS_FOLDER)
         write_text(folder / "recipe.yaml", dump_recipe(recipe))
         log.keep(folder / "log.txt")
     log.say(f"model of {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
@@ -110,6 +116,8 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     trainer = make_trainer(recipe, folder, log)
     if trainer.strategy.root_device.type == "cpu" and trainer.precision != "32-true":
         log.say(f"precision {trainer.precision} on a CPU takes the readable steps; the fast way is for 32-true")
+    elif trainer.strategy.root_device.type == "cpu" and (part := slow_part(model.decoder)):
+        log.say(f"the decoder takes its readable steps, for {part} has no fast way")
     _fit(trainer, task, data, folder, resume)
     if trainer.is_global_zero:
         try:
@@ -129,6 +137,7 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
     mode = recipe.training.monitor_mode
     callbacks: list[pl.Callback] = [
         Console(log, recipe.evaluation.samples, terminal=sys.stderr.isatty()),
+        CurveLog(folder / CURVES_FILE, recipe.trainer.log_every_n_steps),
         ModelCheckpoint(
             folder / "checkpoints",
             filename="epoch{epoch:02d}-step{step:07d}",
@@ -211,7 +220,9 @@ def _check_in_place(folder: Path) -> None:
         raise UserError(f"{folder}: this run was begun in {before.parent}; move it back there to resume it")
 
 
-def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[str], None]) -> _Corpora:
+def _prepare(
+    loaded: LoadedRecipe, folder: Path, resume: bool, start: Bundle | None, say: Callable[[str], None]
+) -> _Corpora:
     """Loads, tokenizes and reports; the tokenizers of a resumed run, or another process's, are in the run's folder."""
     recipe = loaded.recipe
     training, validation = (load_split(recipe.data, name) for name in (recipe.data.train, recipe.data.validation))
@@ -220,9 +231,9 @@ def _prepare(loaded: LoadedRecipe, folder: Path, resume: bool, say: Callable[[st
     if resume or not _is_first():
         while not (folder / "recipe.yaml").exists():  # the first process writes it after the tokenizers
             time.sleep(0.2)
-        tokenizers = read_tokenizers(folder / _TOKENIZERS)
+        tokenizers = read_tokenizers(folder / TOKENIZERS_FOLDER, recipe)
     else:
-        tokenizers = prepare_tokenizers(loaded, training, say)
+        tokenizers = start.tokenizers if start is not None else prepare_tokenizers(loaded, training, say)
     say(f"tokenizing {len(training):,} and {len(validation):,} pairs")
     encoded = encode_corpus(training, tokenizers, recipe.data.workers)
     usable = encoded.usable(recipe.data.max_length)

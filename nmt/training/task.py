@@ -12,14 +12,16 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nmt.data.batch import Batch
+from nmt.evaluation import scored_text
 from nmt.memory import enough_memory
 from nmt.metrics import bleu
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import Recipe
+from nmt.recipe import HalvingSchedule, Recipe
 from nmt.tokenizer import TokenizerPair
 from nmt.training.loss import Loss, sequence_loss
+from nmt.training.objective import make_objective
 from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
-from nmt.translator import Translator
+from nmt.translator import Translation, Translator
 
 
 class NonFiniteLoss(Exception):
@@ -44,8 +46,9 @@ class Progress:
 class TranslationTask(pl.LightningModule):
     """Wraps the network for the Trainer.
 
-    Gradients are summed over tokens, over accumulated batches and over processes, and divided by the number of
-    tokens of them all just before the step; so neither accumulation nor the number of processes changes the update.
+    Gradients are summed over the terms of the objective (tokens or sentences), over accumulated batches and over
+    processes, and divided by the number of terms of them all just before the step; so neither accumulation nor the
+    number of processes changes the update.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class TranslationTask(pl.LightningModule):
         self.progress = Progress()
         self.validation_sources = validation_sources
         self.validation_references = validation_references
-        self.hypotheses: list[str] = []
+        self.hypotheses: list[Translation] = []
         """Of the last validation, in order."""
         self.last_batch = ""
         """Shape of the last training batch, for the message when memory runs out."""
@@ -73,8 +76,9 @@ class TranslationTask(pl.LightningModule):
         """Negative log-likelihood per target token of the last optimizer step."""
         greedy = recipe.search.model_copy(update={"beam_size": 1})
         self._translator = Translator(model, tokenizers, greedy, warn=lambda _: None)
-        self._accumulated = torch.zeros(2, dtype=torch.float64)  # nll and tokens since the last optimizer step
-        self._validated = torch.zeros(2, dtype=torch.float64)  # nll and tokens of this validation
+        self._objective = make_objective(recipe, tokenizers.target)
+        self._accumulated = torch.zeros(4, dtype=torch.float64)  # what `_sums` gives, since the last optimizer step
+        self._validated = torch.zeros(4, dtype=torch.float64)  # of this validation
         self._plateau: ReduceLROnPlateau | None = None
         self._resumed_plateau: dict[str, Any] | None = None  # its memory in the checkpoint that was loaded
         self._gradient_factor = 1.0
@@ -91,28 +95,29 @@ class TranslationTask(pl.LightningModule):
         self._clock = time.perf_counter()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """The objective, summed over the tokens of the batch."""
+        """The objective, summed over the batch."""
         self.last_batch = batch.describe()
-        # Seeding each step by its number makes a resumed run repeat the dropout of an uninterrupted one.
+        # Seeding each step by its number makes a resumed run repeat dropout and samples of an uninterrupted one.
         torch.manual_seed(_step_seed(self.recipe.training.seed, self.trainer, batch_idx))
-        loss = sequence_loss(self.model, batch, self.recipe.training.label_smoothing)
+        loss = self._objective(self.model, batch, self.global_step)
         self._accumulated += _sums(loss)
         return loss.objective
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Finds what turns the summed gradient into the mean over all tokens that went into it."""
-        nll, tokens = self._all_reduce(self._accumulated).tolist()
+        """Finds what turns the summed gradient into the mean over all terms that went into it."""
+        nll, tokens, objective, terms = self._all_reduce(self._accumulated).tolist()
         self._accumulated.zero_()
-        if not math.isfinite(nll):
+        if not math.isfinite(nll + objective):
             raise NonFiniteLoss(
-                f"the loss is {nll} at step {self.global_step + 1}, epoch {self.current_epoch + 1}, "
+                f"the loss is {nll + objective} at step {self.global_step + 1}, epoch {self.current_epoch + 1}, "
                 f"in a batch of {self.last_batch}"
             )
         # Lightning divides by the number of accumulated batches, DDP by that of processes: both are taken back.
-        self._gradient_factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / tokens
+        self._gradient_factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / terms
         self.last_loss = nll / tokens
         self.progress.target_tokens += int(tokens)
         self.log("train/loss", self.last_loss, rank_zero_only=True)
+        self.log("train/objective", objective / terms, rank_zero_only=True)
         self.log("train/learning_rate", optimizer.param_groups[0]["lr"], rank_zero_only=True)
 
     def configure_gradient_clipping(
@@ -135,7 +140,10 @@ class TranslationTask(pl.LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau):
             self._plateau = scheduler
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        schedule = self.recipe.training.schedule
+        by_epoch = isinstance(schedule, HalvingSchedule) and schedule.unit == "epochs"
+        interval = "epoch" if by_epoch else "step"
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
 
     # -- validation -----------------------------------------------------------------------------------------------
 
@@ -151,13 +159,15 @@ class TranslationTask(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Perplexity and BLEU of the whole set, the same on every process."""
-        nll, tokens = self._all_reduce(self._validated).tolist()
+        nll, tokens, *_ = self._all_reduce(self._validated).tolist()
         if not math.isfinite(nll):  # the last step spoilt the weights: nothing can be translated
             raise NonFiniteLoss(f"the validation loss is {nll} after step {self.global_step}")
         self.hypotheses = self._translate_validation_set()
+        target, options = self._translator.tokenizers.target, self.recipe.evaluation
+        texts = scored_text(self.hypotheses, self.validation_references, target, options)
         scores = {
             "perplexity": math.exp(min(nll / tokens, 700.0)),
-            "bleu": bleu(self.hypotheses, self.validation_references, self.recipe.evaluation),
+            "bleu": bleu(*texts, options),
         }
         for name, value in scores.items():
             self.log(f"validation/{name}", value, rank_zero_only=False, sync_dist=False)
@@ -165,18 +175,18 @@ class TranslationTask(pl.LightningModule):
             self._plateau.step(scores[self.recipe.training.monitor])
         self._tick(training=False)
 
-    def _translate_validation_set(self) -> list[str]:
+    def _translate_validation_set(self) -> list[Translation]:
         """Greedy translations of all lines; each process translates its share."""
         rank, processes = self.global_rank, self.trainer.world_size
-        mine = self._translator(self.validation_sources[rank::processes])
+        mine = [found[0] for found in self._translator.translate(self.validation_sources[rank::processes])]
         if processes == 1:
             return mine
-        shares: list[list[str]] = [[] for _ in range(processes)]
+        shares: list[list[Translation]] = [[] for _ in range(processes)]
         torch.distributed.all_gather_object(shares, mine)
-        lines = [""] * len(self.validation_sources)
+        found = [Translation("")] * len(self.validation_sources)
         for share, translations in enumerate(shares):
-            lines[share::processes] = translations
-        return lines
+            found[share::processes] = translations
+        return found
 
     # -- both -----------------------------------------------------------------------------------------------------
 
@@ -214,8 +224,8 @@ class TranslationTask(pl.LightningModule):
 
 
 def _sums(loss: Loss) -> torch.Tensor:
-    """Negative log-likelihood and number of tokens, in float64 on the CPU."""
-    return torch.stack([loss.nll, loss.tokens.to(loss.nll)]).cpu().double()
+    """Negative log-likelihood and number of tokens, objective and number of terms, in float64 on the CPU."""
+    return torch.stack([loss.nll, loss.tokens, loss.objective.detach(), loss.terms]).cpu().double()
 
 
 def _step_seed(seed: int, trainer: pl.Trainer, batch_idx: int) -> int:

@@ -14,7 +14,9 @@ from tests.training_runs import run_nmt, tiny_recipe
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
-    return train(tiny_recipe(folder), run=folder / "runs" / "tiny" / "one")
+    figure = "system: known, metric: BLEU of numbers, source: a paper, band: [0, 100]"
+    published = f"published=[{{{figure}, value: 50}}, {{{figure}, value: 40, of: validation.greedy.bleu}}]"
+    return train(tiny_recipe(folder), [published], run=folder / "runs" / "tiny" / "one")
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,21 @@ def test_the_newest_finished_run_is_evaluated_on_its_test_split(run: Path) -> No
     assert found["beam"] == trained["beam"]
     assert found["greedy"] == trained["greedy"]
     assert found["perplexity"] == pytest.approx(trained["perplexity"])
+
+
+def test_published_figures_stand_beside_those_of_their_set(run: Path, tmp_path: Path) -> None:
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    own = [results["test"]["beam"]["bleu"], results["validation"]["greedy"]["bleu"]]
+    assert [(figure["value"], figure["own"]) for figure in results["published"]] == [(50, own[0]), (40, own[1])]
+    row = f"known          50.00{own[0]:8.2f}  0 to 100: inside"
+    assert row in (run / "log.txt").read_text(encoding="utf-8")
+    done = run_nmt("evaluate", "--model", run, cwd=tmp_path)
+    assert row in done.stdout
+    assert "40.00" not in done.stdout
+    done = run_nmt("evaluate", "--model", run, "--split", "validation[:25]", "--json", cwd=tmp_path)
+    assert [figure["own"] for figure in json.loads(done.stdout)["published"]] == own[1:]
+    done = run_nmt("evaluate", "--model", run, "--split", "test[:7]", cwd=tmp_path)
+    assert "published" not in done.stdout
 
 
 def test_two_files_give_the_same_as_the_split_they_hold(run: Path, files: tuple[Path, Path], tmp_path: Path) -> None:

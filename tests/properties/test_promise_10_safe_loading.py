@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from nmt.bundle import Bundle, load_bundle
+from nmt.bundle import FORMAT_VERSION, Bundle, load_bundle
 from nmt.errors import UserError
 from tests.fixtures_text import KINDS, make_bundle, saved
 from tests.training_runs import run_nmt
@@ -97,7 +97,7 @@ def test_foreign_weights_are_refused(bundle: Bundle, folder: Path) -> None:
     weights = folder / "model.safetensors"
     save_file({"lstm.weight": torch.zeros(2, 3)}, weights)
     assert "written in format unknown" in refusal(folder)
-    header = {"format": "2" if bundle.is_exported else "1", "tokenizers": bundle.tokenizers.fingerprint}
+    header = {"format": str(FORMAT_VERSION), "tokenizers": bundle.tokenizers.fingerprint}
     save_file({"lstm.weight": torch.zeros(2, 3)}, weights, metadata=header)
     assert "weights and recipe do not fit" in refusal(folder)
     own = {name: tensor.contiguous() for name, tensor in bundle.model.state_dict().items()}

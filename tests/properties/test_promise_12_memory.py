@@ -28,7 +28,7 @@ from nmt.data.batch import BatchPlan
 from nmt.data.corpus import load_split, text_hash
 from nmt.data.encoded import encode_corpus
 from nmt.data.loader import BatchLoader
-from nmt.recipe import DataOptions
+from nmt.recipe import DataOptions, Recipe
 
 peak, done = 0, False
 
@@ -40,10 +40,11 @@ def watch():
         time.sleep(0.002)
 
 folder = Path(sys.argv[1])
-tokenizers = read_tokenizers(folder)
+recipe = Recipe(data=DataOptions(path=[str(folder / "a.de"), str(folder / "a.en")]))
+tokenizers = read_tokenizers(folder, recipe)
 watcher = threading.Thread(target=watch)
 watcher.start()
-dataset = load_split(DataOptions(path=[str(folder / "a.de"), str(folder / "a.en")]), "train")
+dataset = load_split(recipe.data, "train")
 text_hash(dataset)
 corpus = encode_corpus(dataset, tokenizers, workers=1).usable(100)
 plan = BatchPlan(corpus.src_lengths, corpus.tgt_lengths, 256, "sentences")

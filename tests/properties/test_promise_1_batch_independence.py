@@ -2,13 +2,15 @@
 
 from contextlib import nullcontext
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.data.batch import source_tensors
+from nmt.data.batch import make_batch, source_tensors
+from nmt.model.ensemble import Ensemble
 from nmt.model.fast.products import readable_steps
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
@@ -16,8 +18,11 @@ from nmt.search.types import Hypothesis, SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD
 from tests.helpers import (
     ATTENTIONS,
+    MECHANISMS,
+    SEARCHES,
     SENTENCES,
     Ids,
+    asked_search,
     assert_same_hypotheses,
     exported_model,
     practised_model,
@@ -26,11 +31,12 @@ from tests.helpers import (
 
 UNSEEN: list[Ids] = [(8, 4, 4, 6), (6, 6, 6, 6, 6, 6, 6), (5, 4, 7, 8, 7), (4, 8), (7, 8, 5, 6, 6, 4, 4, 8, 5, 5, 7, 6)]
 POOL = SENTENCES + UNSEEN
-Network = tuple[str, int, str]
+Network = tuple[str, int | None, str]
 """Attention, layers, and the way through them: fast, readable, or exported (8 bits and a shortlist)."""
 
 NETWORKS: list[Network] = [
     *((attention, 1, way) for attention in ATTENTIONS for way in ("fast", "exported")),
+    *((mechanism, None, way) for mechanism in MECHANISMS for way in ("fast", "exported")),
     ("general", 2, "fast"),
     ("general", 2, "exported"),
     ("general", 1, "readable"),
@@ -116,3 +122,74 @@ def test_the_batch_is_made_as_the_translator_makes_it() -> None:
     ours, theirs = source_batch([(*source, EOS) for source in POOL], PAD), source_tensors(POOL)
     assert torch.equal(ours[0], theirs[0])
     assert torch.equal(ours[1], theirs[1])
+
+
+ASKED = [(asked, network) for asked in SEARCHES for network in ("general", "additive", "ensemble", "exported")]
+ASKED.remove(("prefixed", "exported"))  # a shortlist need not hold the words, which is said
+ASKED.remove(("constrained", "exported"))
+
+
+@cache
+def asked_model(network: str) -> Any:
+    """A network, one made small and fast, or two together."""
+    if network == "exported":
+        return exported_model("general")
+    if network == "ensemble":
+        return Ensemble([practised_model("general"), practised_model("concat")])
+    return practised_model(network)
+
+
+def asked_for(asked: str, network: str, indices: list[int], padding: int = PAD, columns: int = 0) -> Any:
+    """What a search finds of which something is asked, each sentence being known by its place in the pool."""
+    batch = source_batch([(*POOL[index], EOS) for index in indices], padding, columns)
+    settings = SearchSettings(BOS, EOS, (PAD, BOS), 4, 3, max_length_ratio=1.0, max_length_extra=4)
+    return asked_search(asked, asked_model(network), batch, settings, indices)
+
+
+@cache
+def asked_alone(asked: str, network: str) -> Any:
+    """The same for each sentence of the pool by itself."""
+    return [asked_for(asked, network, [index])[0] for index in range(len(POOL))]
+
+
+@pytest.mark.parametrize(("asked", "network"), ASKED)
+@settings(max_examples=5)
+@given(
+    indices=st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=8),
+    padding=st.integers(0, 8),
+    columns=st.integers(0, 3),
+)
+def test_nor_does_it_whatever_is_asked_of_the_search(
+    asked: str, network: str, indices: list[int], padding: int, columns: int
+) -> None:
+    found = asked_for(asked, network, indices, padding, columns)
+    for index, hypotheses in zip(indices, found, strict=True):
+        assert hypotheses
+        assert_same_hypotheses(hypotheses, asked_alone(asked, network)[index])
+
+
+@pytest.mark.parametrize(("asked", "network"), ASKED)
+def test_nor_then_on_how_many_logits_are_made_at_once(
+    asked: str, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.model.output._LOGITS_AT_ONCE", {"cpu": 40})
+    found = asked_for(asked, network, [*range(len(POOL))])
+    for ours, alone in zip(found, asked_alone(asked, network), strict=True):
+        assert_same_hypotheses(ours, alone)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_an_alignment_does_not_depend_on_its_batch(network: Network) -> None:
+    attention, layers, way = network
+    model = (exported_model if way == "exported" else practised_model)(attention, layers)
+    with readable_steps() if way == "readable" else nullcontext():
+        batch = make_batch(POOL, POOL[::-1])
+        together = model.weights(batch.src_ids, batch.src_lengths, batch.tgt_in)
+        for index, (source, target) in enumerate(zip(POOL, POOL[::-1], strict=True)):
+            single = make_batch([source], [target])
+            by_itself = model.weights(single.src_ids, single.src_lengths, single.tgt_in)
+            assert (together is None) == (by_itself is None) == (attention in ("none", "summary"))
+            if together is not None and by_itself is not None:
+                found = together[index, : len(target) + 1]
+                torch.testing.assert_close(found[:, : len(source) + 1], by_itself[0], rtol=1e-4, atol=1e-5)
+                assert not found[:, len(source) + 1 :].any()

@@ -13,14 +13,18 @@ from torch import Tensor
 
 from nmt.data.batch import Batch, make_batch
 from nmt.model.fast.products import readable_steps
-from nmt.recipe import EncoderOptions
-from nmt.tokenizer import PAD
+from nmt.recipe import EncoderOptions, ExponentialDecay
+from nmt.search.types import SearchSettings
+from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.loss import Loss, sequence_loss
-from tests.helpers import ATTENTIONS, SENTENCES, exported_model, tiny_model
+from nmt.training.minimum_risk import MinimumRisk, Sampler
+from nmt.training.objective import Objective
+from nmt.training.scheduled_sampling import ScheduledSampling
+from tests.helpers import ATTENTIONS, MECHANISMS, SENTENCES, exported_model, tiny_model
 
 VOCAB = 9
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
-    *((attention, {}) for attention in ATTENTIONS),
+    *((name, {}) for name in (*ATTENTIONS, *MECHANISMS)),
     ("general", {"layers": 2, "encoder": EncoderOptions(layers=2), "bridge": "copy", "tie_output": True}),
     ("concat", {"encoder": EncoderOptions(bidirectional=False), "share_embeddings": True, "tie_output": True}),
     ("dot", {"bridge": "zero", "input_feeding": False}),
@@ -41,8 +45,28 @@ def padded_with(ids: Tensor, lengths: Sequence[int], columns: int, garbage: list
     return wider
 
 
+def padded_twice(
+    pairs: Sequence[tuple[list[int], list[int]]],
+    src_columns: int,
+    tgt_columns: int,
+    src_garbage: list[int],
+    tgt_garbage: list[int],
+) -> tuple[Batch, Batch]:
+    """A batch as it should be, and the same with other padding."""
+    sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
+    plain = make_batch(sources, targets)
+    src_lengths, tgt_lengths = [len(source) + 1 for source in sources], [len(target) + 1 for target in targets]
+    other = Batch(
+        padded_with(plain.src_ids, src_lengths, src_columns, src_garbage),
+        plain.src_lengths,
+        padded_with(plain.tgt_in, tgt_lengths, tgt_columns, tgt_garbage),
+        padded_with(plain.tgt_out, tgt_lengths, tgt_columns, [PAD]),  # here PAD says that nothing is predicted
+    )
+    return plain, other
+
+
 def assert_close(found: Tensor, expected: Tensor) -> None:
-    rounding = 1e-12 if expected.dtype == torch.float64 else 1e-5
+    rounding = 1e-11 if expected.dtype == torch.float64 else 1e-5
     torch.testing.assert_close(found, expected, rtol=rounding, atol=rounding)
 
 
@@ -91,15 +115,8 @@ def test_padding_changes_nothing(
     readable: bool,
 ) -> None:
     """In float32, too, where oneDNN computes what torch does in float64."""
-    sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
-    plain = make_batch(sources, targets)
-    src_lengths, tgt_lengths = [len(source) + 1 for source in sources], [len(target) + 1 for target in targets]
-    other = Batch(
-        padded_with(plain.src_ids, src_lengths, src_columns, src_garbage),
-        plain.src_lengths,
-        padded_with(plain.tgt_in, tgt_lengths, tgt_columns, tgt_garbage),
-        padded_with(plain.tgt_out, tgt_lengths, tgt_columns, [PAD]),  # here PAD says that nothing is predicted
-    )
+    plain, other = padded_twice(pairs, src_columns, tgt_columns, src_garbage, tgt_garbage)
+    src_lengths, tgt_lengths = [len(source) + 1 for source, _ in pairs], [len(target) + 1 for _, target in pairs]
     expected, found = (run(attention, options, batch, precision, readable) for batch in (plain, other))
     assert_close(found.loss.objective, expected.loss.objective)
     assert_close(found.loss.nll, expected.loss.nll)
@@ -110,14 +127,59 @@ def test_padding_changes_nothing(
     for row, (src_length, tgt_length) in enumerate(zip(src_lengths, tgt_lengths, strict=True)):
         assert_close(found.outputs[row, :tgt_length], expected.outputs[row, :tgt_length])
         if found.weights is None or expected.weights is None:
-            assert attention == "none"
+            assert attention in ("none", "summary")
             continue
         ours, theirs = found.weights[row, :tgt_length], expected.weights[row, :tgt_length]
         assert_close(ours[:, :src_length], theirs[:, :src_length])
         assert not ours[:, src_length:].any()
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+OBJECTIVES: dict[str, Objective] = {
+    "scheduled sampling": ScheduledSampling(ExponentialDecay(type="exponential", base=0.5), 0.1),
+    "minimum risk": MinimumRisk(
+        0.5,
+        Sampler(4, SearchSettings(BOS, EOS, (PAD, BOS), beam_size=1, max_length_extra=3)),
+        lambda candidates, reference: [len(ids) / 20 + (ids[:1] != reference[:1]) for ids in candidates],
+    ),
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@settings(max_examples=15)
+@given(
+    pairs=sentence_pairs,
+    src_columns=st.integers(0, 3),
+    tgt_columns=st.integers(0, 3),
+    src_garbage=garbage,
+    tgt_garbage=garbage,
+)
+def test_padding_changes_nothing_of_what_is_drawn(
+    objective: str,
+    pairs: list[tuple[list[int], list[int]]],
+    src_columns: int,
+    tgt_columns: int,
+    src_garbage: list[int],
+    tgt_garbage: list[int],
+) -> None:
+    plain, other = padded_twice(pairs, src_columns, tgt_columns, src_garbage, tgt_garbage)
+    losses, gradients = [], []
+    for batch in (plain, other):
+        model = tiny_model("general", VOCAB).double()
+        torch.manual_seed(1)
+        losses.append(OBJECTIVES[objective](model, batch, 1))
+        torch.autograd.backward(losses[-1].objective)
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    expected, found = losses
+    assert_close(found.objective, expected.objective)
+    assert_close(found.nll, expected.nll)
+    assert (found.tokens, found.terms) == (expected.tokens, expected.terms)
+    for ours, theirs in zip(*gradients, strict=True):
+        assert ours is not None
+        assert theirs is not None
+        assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("attention", [*ATTENTIONS, *MECHANISMS])
 def test_padding_changes_no_output_of_an_exported_model(attention: str) -> None:
     """The training's pass, by which translations are scored and aligned; promise 1 has the search."""
     model = exported_model(attention)

@@ -24,11 +24,14 @@ from nmt.search.types import Hypothesis, SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD
 from tests.helpers import (
     ATTENTIONS,
+    MECHANISMS,
+    SEARCHES,
     SENTENCES,
     Ids,
     Table,
     TableModel,
     all_hypotheses,
+    asked_search,
     assert_same_hypotheses,
     exported_model,
     hashed_table,
@@ -191,8 +194,13 @@ def forced(model: Seq2Seq, pairs: list[tuple[Ids, list[int]]]) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("way", ["fast", "readable", "exported"])
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize(
+    ("attention", "way"),
+    [
+        *((name, way) for name in ATTENTIONS for way in ("fast", "readable", "exported")),
+        *((name, way) for name in MECHANISMS for way in ("fast", "exported")),
+    ],
+)
 @pytest.mark.parametrize("beam_size", [1, 5])
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_a_networks_score_is_its_forced_decoding_log_probability(
@@ -263,3 +271,37 @@ def test_a_network_in_float64_is_searched_in_float64() -> None:
     found = beam_search(model, *source_tensors(SENTENCES), search)
     log_probs = forced(model, [(source, best.tokens) for source, (best,) in zip(SENTENCES, found, strict=True)])
     assert [best.log_prob for (best,) in found] == pytest.approx(log_probs, abs=1e-12)
+
+
+@pytest.mark.parametrize("way", ["fast", "exported"])
+@pytest.mark.parametrize("asked", SEARCHES)
+def test_so_is_its_score_whatever_is_asked_of_the_search(asked: str, way: str) -> None:
+    """The log-probability is the model's; the score adds nothing but the coverage penalty."""
+    if way == "exported" and asked in ("prefixed", "constrained"):
+        pytest.skip("a shortlist need not hold the words that are asked for")
+    model = (exported_model if way == "exported" else practised_model)("general")
+    search = SearchSettings(BOS, EOS, (PAD, BOS), 4, 4, max_length_ratio=1.0, max_length_extra=3)
+    found = asked_search(asked, model, source_tensors(SENTENCES), search, range(len(SENTENCES)))
+    assert all(found)
+    pairs = [(source, best) for source, hypotheses in zip(SENTENCES, found, strict=True) for best in hypotheses]
+    log_probs = forced(model, [(source, hypothesis.tokens) for source, hypothesis in pairs])
+    for (source, hypothesis), log_prob in zip(pairs, log_probs, strict=True):
+        assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-4)
+        batch = make_batch([source], [hypothesis.tokens])
+        weights = model.weights(batch.src_ids, batch.src_lengths, batch.tgt_in)
+        assert weights is not None
+        looked = weights.double().sum(dim=1).clamp(max=1.0).log().sum().item()
+        score = normalise(log_prob, len(hypothesis.tokens), 1.0) + 0.3 * looked * (asked == "covered")
+        assert hypothesis.score == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("asked", sorted(SEARCHES.keys() - {"sampled"}))
+def test_nor_does_asking_for_more_change_the_first_then(asked: str) -> None:
+    for n_best in (1, 2):
+        search = SearchSettings(BOS, EOS, (PAD, BOS), 4, n_best, max_length_ratio=1.0, max_length_extra=3)
+        few, many = (
+            asked_search(asked, practised_model("general"), source_tensors(SENTENCES), each, range(len(SENTENCES)))
+            for each in (search, replace(search, n_best=4))
+        )
+        for ours, theirs in zip(few, many, strict=True):
+            assert_same_hypotheses(ours, theirs[:n_best])

@@ -3,16 +3,22 @@
 import itertools
 import select
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.bundle import Bundle
+from nmt.guides import Guide
+from nmt.preparation import Preparation
+from nmt.search.sampling import Sampling
 from nmt.text import count_lines, read_blocks, read_lines
+from nmt.tokenizer import TokenizerPair
 from nmt.translator import Translator
 from tests.fixtures_text import KINDS, ODD_LINES, SOURCES, make_bundle, piecewise, practised_bundle, saved
 from tests.training_runs import nmt_command
@@ -71,11 +77,21 @@ def practised(kind: str) -> Bundle:
     return KINDS[kind](practised_bundle())
 
 
+@cache
+def prepared(kind: str) -> Bundle:
+    """The same behind Moses tokenization, lower case and one form for each mark."""
+    bundle = practised(kind)
+    sides = zip((bundle.tokenizers.source, bundle.tokenizers.target), ("de", "en"), strict=True)
+    pair = TokenizerPair(*(side.with_preparation(Preparation(True, True, True, language)) for side, language in sides))
+    return replace(bundle, tokenizers=pair)
+
+
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("made", [practised, prepared])
 @settings(max_examples=30)
 @given(lines=st.lists(st.text(st.characters(exclude_characters="\n"), max_size=12), max_size=12))
-def test_any_lines_give_as_many_in_their_order(kind: str, lines: list[str]) -> None:
-    bundle = practised(kind)
+def test_any_lines_give_as_many_in_their_order(made: Callable[[str], Bundle], kind: str, lines: list[str]) -> None:
+    bundle = made(kind)
     options = bundle.recipe.search.model_copy(update={"beam_size": 1, "max_length_ratio": 0.5})
     translate = Translator(bundle.model, bundle.tokenizers, options, warn=lambda _: None)
     lines = [decoded(line.encode(errors="replace")) for line in lines]
@@ -84,6 +100,28 @@ def test_any_lines_give_as_many_in_their_order(kind: str, lines: list[str]) -> N
     for line, translation in zip(lines, found, strict=True):
         assert "\n" not in translation
         assert translation == (translate(line) if line.strip() else "")
+
+
+@pytest.mark.parametrize(
+    ("search", "asked"),
+    [
+        ({"block_ngrams": 1, "coverage_penalty": 0.1}, {}),
+        ({"diversity_groups": 2}, {}),
+        ({}, {"sampling": Sampling()}),
+        ({}, {"guides": [Guide(prefix="eins")] * len(ODD_LINES)}),
+        ({}, {"guides": [Guide(phrases=("eins",))] * len(ODD_LINES)}),
+    ],
+    ids=["blocked", "diverse", "sampled", "prefixed", "constrained"],
+)
+def test_odd_lines_give_as_many_whatever_is_asked_of_the_search(search: dict[str, Any], asked: dict[str, Any]) -> None:
+    bundle = practised("trained")
+    limits = {"beam_size": 2, "max_length_ratio": 0.5, "max_length_extra": 12, "max_source_length": 40}
+    options = bundle.recipe.search.model_copy(update={**limits, **search})
+    translate = Translator(bundle.model, bundle.tokenizers, options, warn=lambda _: None)
+    found = [best.text for best, *_ in translate.translate(ODD_LINES, **asked)]
+    assert len(found) == len(ODD_LINES)
+    assert not any("\n" in text for text in found)
+    assert all(text == "" for line, text in zip(ODD_LINES, found, strict=True) if not line.strip())
 
 
 # -- the command --------------------------------------------------------------------------------------------------

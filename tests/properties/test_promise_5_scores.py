@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from nmt import train
+from nmt.curves import CURVES_FILE, read_curves
+from nmt.data.numbers import number_corpus
 from nmt.metrics import Scores, score
+from nmt.preparation import Preparation
 from nmt.recipe import EvaluationOptions
 from nmt.text import read_lines, write_text
 from tests.fixtures_text import SOURCES, TARGETS, practised_bundle, saved, write_lines
@@ -104,3 +107,43 @@ def test_a_training_ends_with_what_the_command_scores(tmp_path: Path) -> None:
                 assert_same(results[split][search], sacrebleu(hypotheses, references))
             lines = list(read_lines(hypotheses)), list(read_lines(references))
             assert score(*lines, EvaluationOptions()).as_dict().items() <= results[split][search].items()
+
+
+WORDS = {"type": "word", "joint": False, "vocab_size": 120, "moses": True, "lowercase": True}
+PIECES = {"type": "bpe", "joint": True, "vocab_size": 120, "moses": True, "lowercase": True}
+
+
+@pytest.mark.parametrize("tokenizer", [WORDS, PIECES], ids=["words", "pieces"])
+def test_tokenized_text_is_scored_as_the_files_hold_it(tokenizer: dict[str, Any], tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        tmp_path,
+        tokenizer=tokenizer,
+        model={"embedding_size": 24, "hidden_size": 48, "share_embeddings": tokenizer["joint"]},
+        training={"batch_size": 5, "learning_rate": 0.02},
+        trainer={"max_epochs": 4},
+        evaluation={"text": "tokenized", "bleu_tokenize": "none"},
+    )
+    run = train(recipe, run=tmp_path / "run")
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert results["validation"]["beam"]["bleu"] > 0
+    hypotheses = run / "hypotheses"
+    moses = Preparation(lowercase=True, moses=True, language="en")
+    for split, lines in (("validation", 25), ("test", 15)):
+        references = hypotheses / f"{split}.reference.txt"
+        raw = [row["en"] for row in number_corpus(split)[:lines]]
+        assert list(read_lines(references)) == [moses.prepare(line) for line in raw] != raw
+        for search in ("beam", "greedy"):
+            written = sacrebleu(hypotheses / f"{split}.{search}.txt", references, "-tok", "none")
+            assert_same(results[split][search], written)
+        if tokenizer == WORDS:  # which do not hold all that are in the sets
+            known = hypotheses / f"{split}.no-unk.txt", hypotheses / f"{split}.no-unk.reference.txt"
+            assert_same(results[split]["no_unk"], sacrebleu(*known, "-tok", "none"))
+            assert results[split]["no_unk"]["lines"] == len(list(read_lines(known[0]))) < lines
+    best = max(score for _, score in read_curves(run / CURVES_FILE)["bleu"])
+    assert best == pytest.approx(results["validation"]["greedy"]["bleu"], rel=1e-6)
+    output = tmp_path / "hypotheses.txt"
+    done = run_nmt("evaluate", "--model", run, "--output", output, "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == (hypotheses / "test.beam.txt").read_bytes()
+    assert f"{results['test']['beam']['bleu']:.2f}" in done.stdout
+    assert f"BLEU of tokenized text, {results['test']['beam']['signatures']['bleu']}" in done.stdout

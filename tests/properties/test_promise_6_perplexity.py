@@ -9,6 +9,7 @@ import torch
 
 from nmt import Translator, train
 from nmt.data.numbers import number_corpus
+from nmt.model.seq2seq import Seq2Seq
 from nmt.tokenizer import BOS, EOS
 from tests.fixtures_text import exported, practised_bundle
 from tests.helpers import step_log_probs
@@ -17,14 +18,15 @@ from tests.training_runs import last_weights, tiny_recipe
 
 def reference_perplexity(translate: Translator, rows: list[dict[str, str]]) -> float:
     """One sentence at a time, one token at a time, by the network's own step."""
-    total, tokens = 0.0, 0
+    total, tokens, model = 0.0, 0, translate.model
+    assert isinstance(model, Seq2Seq)
     for row in rows:
         (source,) = translate.tokenizers.source.encode([row["de"]])
         (target,) = translate.tokenizers.target.encode([row["en"]])
         with torch.inference_mode():
-            state = translate.model.start(torch.tensor([[*source, EOS]]), torch.tensor([len(source) + 1]))
+            state = model.start(torch.tensor([[*source, EOS]]), torch.tensor([len(source) + 1]))
             for previous, following in zip([BOS, *target], [*target, EOS], strict=True):
-                log_probs, state = step_log_probs(translate.model, torch.tensor([previous]), state)
+                log_probs, state = step_log_probs(model, torch.tensor([previous]), state)
                 total -= log_probs[0, following].item()
                 tokens += 1
     return math.exp(total / tokens)

@@ -26,7 +26,11 @@ SCHEDULES: list[dict[str, Any]] = [
     {"type": "inverse_sqrt", "warmup_steps": 5},
     {"type": "linear", "warmup_steps": 5},
     {"type": "plateau", "factor": 0.5, "patience": 0},
+    {"type": "halving", "start": 1},
 ]
+SCHEDULED = {"type": "scheduled_sampling", "decay": {"type": "inverse_sigmoid", "speed": 5.0}}
+RISK = {"type": "minimum_risk", "samples": 3}
+ADADELTA = {"optimizer": "adadelta", "learning_rate": 1.0, "sort_window": 2, "shuffle": "once"}
 
 
 def assert_same_state(one: Path, other: Path) -> None:
@@ -54,24 +58,39 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "steps", "accumulate"),
+    ("training", "steps", "accumulate"),
     [
-        (SCHEDULES[0], 13, 1),
-        (SCHEDULES[1], 10, 2),
-        (SCHEDULES[2], 13, 1),
-        (SCHEDULES[1], 4, 1),
-        (SCHEDULES[2], 14, 1),
-        (SCHEDULES[1], 28, 1),
+        ({"schedule": SCHEDULES[0]}, 13, 1),
+        ({"schedule": SCHEDULES[1]}, 10, 2),
+        ({"schedule": SCHEDULES[2]}, 13, 1),
+        ({"schedule": SCHEDULES[1]}, 4, 1),
+        ({"schedule": SCHEDULES[2]}, 14, 1),
+        ({"schedule": SCHEDULES[1]}, 28, 1),
+        ({"schedule": SCHEDULES[3], **ADADELTA}, 13, 1),
+        ({"schedule": SCHEDULES[3], "optimizer": "adagrad"}, 14, 1),
+        ({"objective": SCHEDULED}, 10, 2),
+        ({"objective": RISK}, 4, 1),
     ],
-    ids=["mid-epoch", "mid-accumulation", "plateau", "first epoch", "before a validation", "last step"],
+    ids=[
+        "mid-epoch",
+        "mid-accumulation",
+        "plateau",
+        "first epoch",
+        "before a validation",
+        "last step",
+        "Bahdanau",
+        "epochs",
+        "scheduled sampling",
+        "minimum risk",
+    ],
 )
 def test_a_run_stopped_in_the_middle_goes_on_as_if_nothing_had_happened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: dict[str, Any], steps: int, accumulate: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, Any], steps: int, accumulate: int
 ) -> None:
     recipe = tiny_recipe(
         tmp_path,
         **RANDOM,
-        training={"schedule": schedule, "patience": 9, "average": 2},
+        training={"patience": 9, "average": 2, **training},
         trainer={"max_epochs": 4, "accumulate_grad_batches": accumulate},
     )
     whole = train(recipe, run=tmp_path / "whole")

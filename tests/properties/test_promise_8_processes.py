@@ -13,13 +13,15 @@ from tests.training_runs import last_weights, run_nmt, tiny_recipe
 EPOCHS = 2
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_two_processes_train_like_one(tmp_path: Path, accumulate: int) -> None:
+PER_SENTENCE = {"normalization": "sentences", "optimizer": "sgd", "learning_rate": 0.1}  # whose steps have its size
+
+
+@pytest.mark.parametrize(("accumulate", "training"), [(1, {}), (2, PER_SENTENCE)])
+def test_two_processes_train_like_one(tmp_path: Path, accumulate: int, training: dict[str, object]) -> None:
     # 193 pairs in batches of 32 leave one for the last, of which the second process has no share; 25 validation lines
     # cannot be shared out evenly either.
-    sections: dict[str, dict[str, object]] = {"data": {"train": "train[:193]"}, "trainer": {"max_epochs": EPOCHS}}
-    sections["trainer"]["accumulate_grad_batches"] = accumulate
-    recipe = tiny_recipe(tmp_path, **sections)
+    trainer = {"max_epochs": EPOCHS, "accumulate_grad_batches": accumulate}
+    recipe = tiny_recipe(tmp_path, data={"train": "train[:193]"}, trainer=trainer, training=training)
     one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
     two = run_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
@@ -38,3 +40,22 @@ def test_two_processes_train_like_one(tmp_path: Path, accumulate: int) -> None:
     shown = [re.findall(r"validation: perplexity ([\d.]+)", output.stdout) for output in (one, two)]
     assert len(shown[0]) == EPOCHS
     assert shown[0] == shown[1]
+
+
+def test_two_processes_draw_translations_of_their_own(tmp_path: Path) -> None:
+    """What they draw differs with their number, but not what they count; here, too, one has no share of a batch."""
+    objective = {"type": "minimum_risk", "samples": 2}
+    recipe = tiny_recipe(
+        tmp_path,
+        data={"train": "train[:65]", "test": None},
+        training={"objective": objective},
+        trainer={"max_epochs": 1},
+    )
+    two = run_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
+    assert two.returncode == 0, two.stderr
+    one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
+    assert one.returncode == 0, one.stderr
+    states = [
+        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["nmt"] for run in ("one", "two")
+    ]
+    assert states[0]["progress"]["target_tokens"] == states[1]["progress"]["target_tokens"]

@@ -66,7 +66,7 @@ def counted(options: ModelOptions) -> int:
 )
 def test_the_formula_counts_what_torch_counts(attention: str, changes: dict[str, Any]) -> None:
     sizes: dict[str, Any] = {"embedding_size": 5, "hidden_size": 6}
-    options = ModelOptions(attention=ATTENTIONS[attention], **sizes | changes)
+    options = ModelOptions.model_validate(ATTENTIONS[attention] | sizes | changes)
     expected = costs(options, VOCAB).forward([SOURCE] * SENTENCES, [TARGET] * SENTENCES)
     assert counted(options) == expected
 

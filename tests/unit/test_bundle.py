@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from nmt import bundle as module
 from nmt.bundle import (
+    FORMAT_VERSION,
     Bundle,
     check_writable,
     find_bundle,
@@ -22,12 +23,13 @@ from nmt.bundle import (
     write_tokenizers,
 )
 from nmt.errors import UserError
+from nmt.preparation import Preparation
 from nmt.translator import Translator
 from tests.fixtures_text import SOURCES, make_bundle, saved, tokenizer_pair
 
 ATTENTIONS: dict[str, dict[str, Any]] = {
     "none": {"type": "none"},
-    "additive": {"type": "additive", "size": 5},
+    "additive": {"type": "additive", "size": 5, "coverage": "neural"},
     "dot": {"type": "dot"},
     "general": {"type": "general"},
     "concat": {"type": "concat", "size": 5},
@@ -87,7 +89,7 @@ def test_a_shared_tensor_is_written_once(tmp_path: Path) -> None:
     with safe_open(folder / "model.safetensors", framework="pt") as file:
         embeddings = [name for name in file.keys() if file.get_tensor(name).shape == (350, 12)]  # noqa: SIM118
         assert len(embeddings) == 1
-        assert file.metadata() == {"format": "1", "tokenizers": tokenizer_pair().fingerprint}
+        assert file.metadata() == {"format": str(FORMAT_VERSION), "tokenizers": tokenizer_pair().fingerprint}
 
 
 def test_the_bundle_of_a_run_is_found(tmp_path: Path) -> None:
@@ -110,7 +112,29 @@ def test_weights_in_another_precision_are_read(tmp_path: Path) -> None:
 def test_tokenizers_are_kept_by_runs_as_well(joint: bool, tmp_path: Path) -> None:
     pair = tokenizer_pair(joint=joint)
     write_tokenizers(pair, tmp_path)
-    assert read_tokenizers(tmp_path).fingerprint == pair.fingerprint
+    assert read_tokenizers(tmp_path, make_bundle().recipe).fingerprint == pair.fingerprint
+
+
+@pytest.mark.parametrize(
+    "fields", [{"moses": True}, {"lowercase": True}, {"moses": True, "normalize_punctuation": True}]
+)
+@pytest.mark.parametrize("joint", [True, False])
+def test_what_is_done_to_text_is_read_again(joint: bool, fields: dict[str, bool], tmp_path: Path) -> None:
+    before = make_bundle(joint=joint, tokenizer={"joint": joint, **fields})
+    after = load_bundle(saved(before, tmp_path / "model"))
+    assert_same(before, after)
+    assert names(tmp_path / "model") == (FILES if joint else [*FILES, "target.model"])
+    assert after.tokenizers.joint == joint
+    for side in ("source", "target"):
+        read, written = getattr(after.tokenizers, side), getattr(before.tokenizers, side)
+        assert read.preparation == written.preparation != Preparation()
+        assert read.encode(["Ja, z.B. L'ÉTÉ!"]) == written.encode(["Ja, z.B. L'ÉTÉ!"])
+    assert translations(after) == translations(before)
+    recipe = (tmp_path / "model" / "recipe.yaml").read_text(encoding="utf-8")
+    (name,) = list(fields)[:1]
+    (tmp_path / "model" / "recipe.yaml").write_text(recipe.replace(f"{name}: true", f"{name}: false"), encoding="utf-8")
+    with pytest.raises(UserError, match="the tokenizers are not those"):
+        load_bundle(tmp_path / "model")
 
 
 @pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.complex64, torch.int32])
@@ -294,13 +318,13 @@ def test_a_folder_without_a_model_says_what_is_expected(tmp_path: Path) -> None:
         load_bundle(tmp_path)
 
 
-@pytest.mark.parametrize(("version", "told"), [("3", "format 3"), ("", "format unknown")])
+@pytest.mark.parametrize(("version", "told"), [("2", "format 2"), ("4", "format 4"), ("", "format unknown")])
 def test_another_format_is_refused_by_its_version(version: str, told: str, tmp_path: Path) -> None:
     folder = saved(make_bundle(), tmp_path / "model")
     weights = load_file(folder / "model.safetensors")
     save_file(weights, folder / "model.safetensors", metadata={"format": version})
-    (folder / "recipe.yaml").write_text("what: a later recipe looks like\n", encoding="utf-8")
-    with pytest.raises(UserError, match=rf"^[^\n]+: written in {told}, but this nmt reads formats 1 to 2[^\n]+$"):
+    (folder / "recipe.yaml").write_text("what: another recipe looks like\n", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"^[^\n]+: written in {told}, but this nmt reads format 3;[^\n]+$"):
         load_bundle(folder)
 
 

@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from nmt.errors import UserError
-from nmt.recipe import GeneralAttention, PlateauSchedule, Recipe
+from nmt.recipe import (
+    AdditiveAttention,
+    GeneralAttention,
+    PlateauSchedule,
+    Recipe,
+    TokenizerOptions,
+)
 from nmt.recipe_file import dump_recipe, load_recipe, recipe_schema
 
 SOUND = "data: {path: corpus, source: de, target: en}\n"
@@ -70,10 +75,13 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
         ("model: {input_feeding: 1}", "my.yaml:2: model.input_feeding: expected true or false, found the number 1"),
         ("model: 3", "my.yaml:2: model: expected a group of keys, found the number 3"),
         ("model: [1]", "my.yaml:2: model: expected a group of keys, found a list"),
-        ("model: {init: xavir}", "my.yaml:2: model.init: xavir is not one of uniform, xavier; did you mean xavier?"),
+        (
+            "model: {init: xavir}",
+            "my.yaml:2: model.init: xavir is not one of uniform, xavier, bahdanau; did you mean xavier?",
+        ),
         (
             "model: {attention: {type: generl}}",
-            "my.yaml:2: model.attention.type: generl is not one of none, additive, dot, ",
+            "my.yaml:2: model.attention.type: generl is not one of none, summary, additive, ",
         ),
         ("model: {attention: {size: 3}}", "my.yaml:2: model.attention: the key `type` is missing"),
         (
@@ -179,6 +187,33 @@ def test_what_contradicts_another_section_is_told_beside_other_mistakes(write: A
     assert mistakes(path, "tokenizer.type=unigrm")[0].startswith("command line: tokenizer.type=unigrm")
 
 
+def test_moses_needs_languages(write: Any) -> None:
+    path = write("data: {path: corpus, target: translation.en}\n")
+    need = "tokenizer.moses and normalize_punctuation need a language such as de, not 'source'"
+    for field in ("moses", "normalize_punctuation"):
+        assert mistakes(path, f"tokenizer.{field}=true") == [f"my.yaml:1: data.source_language: {need}"]
+    both = load_recipe(path, ["tokenizer.moses=true", "data.source_language=ces"]).recipe
+    assert both.data.languages == ("ces", "en")
+    assert load_recipe(path, ["tokenizer.lowercase=true"]).recipe.data.languages == ("source", "en")
+    assert len(mistakes(path, "tokenizer.moses=true", "data.target_language=English")) == 2
+
+
+def test_tokenized_text_is_not_tokenized_again(write: Any) -> None:
+    (found,) = mistakes(write(SOUND + "evaluation: {text: tokenized}\n"))
+    assert found == "my.yaml:2: evaluation: text: tokenized needs bleu_tokenize: none"
+    assert load_recipe(write(SOUND + "evaluation: {text: tokenized, bleu_tokenize: none}\n"))
+
+
+def test_a_least_frequency_is_of_words(write: Any) -> None:
+    (found,) = mistakes(write(SOUND + "tokenizer: {min_frequency: 3}\n"))
+    assert found == "my.yaml:2: tokenizer: min_frequency needs type: word"
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "tokenizers").glob("*.yaml")), ids=str)
+def test_every_specification_is_sound(write: Any, path: Path) -> None:
+    assert load_recipe(write(SOUND), [f"tokenizer={path}"]).tokenizer_name == path.stem
+
+
 def test_overrides_change_fields_sections_and_specifications(write: Any) -> None:
     write("type: bpe\nvocab_size: 300\n", "pieces.yaml")
     path = write(SOUND + "tokenizer: pieces.yaml\n")
@@ -200,6 +235,127 @@ def test_an_override_without_key_or_value_says_how_to_write_one(write: Any, over
     ]
 
 
+def test_a_recipe_states_its_difference_from_another(write: Any) -> None:
+    write(
+        SOUND + "model: {hidden_size: 64, dropout: 0.5, encoder: {layers: 2}, attention: {type: additive, size: 7}}\n"
+        "training: {schedule: {type: linear, warmup_steps: 9}}\ntrainer: {devices: [0, 1]}\n",
+        "base.yaml",
+    )
+    write("extends: base.yaml\nmodel: {dropout: 0.1, encoder: {bidirectional: false}}\n", "middle.yaml")
+    path = write(
+        "extends: middle.yaml\nmodel: {layers: 2, attention: {size: 8}}\n"
+        "training: {schedule: {type: plateau}}\ntrainer: {devices: [3]}\n"
+    )
+    whole = write(
+        SOUND + "model: {hidden_size: 64, dropout: 0.1, layers: 2, encoder: {layers: 2, bidirectional: false}, "
+        "attention: {type: additive, size: 8}}\n"
+        "training: {schedule: {type: plateau}}\ntrainer: {devices: [3]}\n",
+        "whole.yaml",
+    )
+    loaded = load_recipe(path)
+    assert loaded.name == "my"
+    assert loaded.recipe == load_recipe(whole).recipe
+    assert "extends" not in dump_recipe(loaded.recipe)
+    assert load_recipe(path, ["model.attention.size=9", "model.dropout=0.3"]).recipe == (
+        load_recipe(whole, ["model.attention.size=9", "model.dropout=0.3"]).recipe
+    )
+
+
+def test_a_group_of_another_type_is_stated_whole(write: Any) -> None:
+    write(SOUND + "model: {attention: {type: additive, size: 7}}\n", "base.yaml")
+    none = load_recipe(write("extends: base.yaml\nmodel: {attention: {type: none}}\n")).recipe
+    assert none.model.attention.type == "none"
+    concat = load_recipe(write("extends: base.yaml\nmodel: {attention: {type: concat}}\n")).recipe
+    assert concat.model.attention == AdditiveAttention(type="concat")  # with its own default size
+    same = load_recipe(write("extends: base.yaml\nmodel: {attention: {type: additive}}\n")).recipe
+    assert same.model.attention == AdditiveAttention(type="additive", size=7)
+
+
+FIGURE = "{system: s, metric: m, value: 26, source: t, band: [25, 27.5]}"
+
+
+def test_published_figures_are_a_list_and_each_mistake_has_its_place(write: Any) -> None:
+    write(SOUND + f"published:\n  - {FIGURE}\n  - {FIGURE}\n", "base.yaml")
+    recipe = load_recipe(write(f"extends: base.yaml\npublished: [{FIGURE}]\n")).recipe
+    assert len(recipe.published) == 1  # a list is stated whole
+    assert recipe.published[0].band == [25, 27.5]
+    assert recipe.published[0].of == "test.beam.bleu"
+    assert load_recipe(write(dump_recipe(recipe))).recipe == recipe
+    path = write(
+        SOUND + f"published:\n  - {FIGURE}\n  - {{system: s, metric: m, source: t, valu: 3}}\n"
+        "  - {system: s, metric: m, source: t, value: 1, of: test.beam.blue}\n"
+        "  - {system: s, metric: m, source: t, value: 1, band: [2, 1]}\n"
+        "  - {system: s, metric: m, source: t, value: 1, band: [1, 2], of: null}\n"
+    )
+    assert sorted(mistakes(path)) == [
+        "my.yaml:4: published.1.valu: unknown key; did you mean published.value?",
+        "my.yaml:4: published.1.value: this key is missing",
+        "my.yaml:5: published.2.of: test.beam.blue is not one of test.beam.bleu, test.beam.bleu_before_replacement, "
+        "test.greedy.bleu, test.no_unk.bleu, test.perplexity, validation.beam.bleu, validation.greedy.bleu, "
+        "validation.no_unk.bleu, validation.perplexity; "
+        "did you mean test.beam.bleu?",
+        "my.yaml:6: published.3: the band must rise, but 2 is above 1",
+        "my.yaml:7: published.4: a band needs a figure of ours to be compared with: give `of`",
+    ]
+
+
+def test_a_recipe_lies_anywhere_beside_the_one_it_extends(write: Any, tmp_path: Path) -> None:
+    for folder in ("shared", "rows"):
+        (tmp_path / folder).mkdir()
+    write("type: bpe\nvocab_size: 300\n", "shared/pieces.yaml")
+    write("type: char\nvocab_size: 90\n", "rows/letters.yaml")
+    write(SOUND + "tokenizer: pieces.yaml\n", "shared/base.yaml")
+    plain = load_recipe(write("extends: ../shared/base.yaml\n", "rows/row.yaml"))
+    assert (plain.recipe.tokenizer.type, plain.recipe.tokenizer.vocab_size) == ("bpe", 300)
+    assert (plain.name, plain.tokenizers, plain.tokenizer_name) == ("row", tmp_path / "shared", "pieces")
+    smaller = load_recipe(write("extends: ../shared/base.yaml\ntokenizer: {vocab_size: 200}\n", "rows/row.yaml"))
+    assert (smaller.recipe.tokenizer.type, smaller.recipe.tokenizer.vocab_size) == ("bpe", 200)
+    assert smaller.tokenizers == tmp_path / "shared"
+    other = load_recipe(write("extends: ../shared/base.yaml\ntokenizer: letters.yaml\n", "rows/row.yaml"))
+    assert (other.recipe.tokenizer.type, other.recipe.tokenizer.vocab_size) == ("char", 90)
+    assert (other.tokenizers, other.tokenizer_name) == (tmp_path / "rows", "letters")
+    own = load_recipe(write("extends: ../shared/base.yaml\ntokenizer: {type: word}\n", "rows/row.yaml"))
+    assert own.recipe.tokenizer == TokenizerOptions(type="word")
+    assert own.tokenizers is None
+    given = load_recipe(tmp_path / "shared" / "base.yaml", ["tokenizer=../rows/letters.yaml"])
+    assert (given.recipe.tokenizer.type, given.tokenizer_name) == ("char", "letters")
+
+
+def test_a_mistake_is_told_where_it_stands_in_either_file(write: Any) -> None:
+    write("data: {path: corpus, source: de}\nmodel:\n  layers: two\n  dropout: 3.0\n  hidden_size: 0\n", "base.yaml")
+    path = write("extends: base.yaml\n\nmodel: {dropout: 2.0, zzz: 1}\ntraining: {sede: 1}\n")
+    assert sorted(mistakes(path, "model.hidden_size=-1")) == [
+        "base.yaml:3: model.layers: expected a whole number, found the text 'two'",
+        "command line: model.hidden_size=-1: model.hidden_size: expected at least 1, found the number -1",
+        "my.yaml:3: model.dropout: expected less than 1.0, found the number 2.0",
+        "my.yaml:3: model.zzz: unknown key",
+        "my.yaml:4: training.sede: unknown key; did you mean training.seed?",
+    ]
+    write(SOUND + "training: {batch_size: on}\n", "base.yaml")
+    assert mistakes(write("extends: base.yaml\ntraining: {batch_size: 3}\n")) == [
+        "base.yaml:2: training.batch_size: YAML 1.1 reads on as true or false, YAML 1.2 as text; "
+        "did you mean true or 'on'?"
+    ]
+
+
+def test_what_cannot_be_extended_is_one_line(write: Any) -> None:
+    write(SOUND, "base.yaml")
+    (found,) = mistakes(write("extends: bas.yaml\n"))
+    assert found.startswith("my.yaml:1: extends: ")
+    assert "bas.yaml: No such file or directory; did you mean " in found
+    assert mistakes(write("extends: [base.yaml]\n")) == [
+        "my.yaml:1: extends: expected the path of a recipe, found a list"
+    ]
+    assert mistakes(write("extend: base.yaml\n" + SOUND)) == ["my.yaml:1: extend: unknown key; did you mean extends?"]
+    assert mistakes(write(SOUND), "extends=base.yaml") == [
+        "command line: extends=base.yaml: extends stands in a file only; name that recipe instead"
+    ]
+    write("extends: my.yaml\n", "other.yaml")
+    (circle,) = mistakes(write("\nextends: other.yaml\n"))
+    assert circle.startswith("other.yaml:1: extends: a recipe cannot extend itself: ")
+    assert circle.count("my.yaml") == 2
+
+
 def test_files_that_cannot_be_read(write: Any, tmp_path: Path) -> None:
     write(SOUND, "recipe.yaml")
     assert mistakes(tmp_path / "recipy.yaml")[0].startswith("recipy.yaml: No such file or directory; did you mean ")
@@ -214,7 +370,8 @@ def test_files_that_cannot_be_read(write: Any, tmp_path: Path) -> None:
 def test_the_schema_describes_every_field_and_allows_nothing_else() -> None:
     schema = json.loads(recipe_schema())
     assert schema["additionalProperties"] is False
-    assert schema["properties"].keys() == Recipe.model_fields.keys()
+    assert schema["properties"].keys() == {"extends", *Recipe.model_fields}
+    assert "required" not in schema  # what a recipe leaves out may stand in the one it extends
     assert {"type": "string"} in schema["properties"]["tokenizer"]["anyOf"]
     for name, definition in schema["$defs"].items():
         assert definition["additionalProperties"] is False, name
@@ -226,5 +383,8 @@ def test_every_recipe_of_the_repository_is_sound() -> None:
     recipes = sorted((root / "recipes").rglob("*.yaml"))
     assert {"de-en.yaml", "en-de.yaml", "numbers-de-en.yaml"} <= {path.name for path in recipes}
     for path in recipes:
-        load_recipe(path)
-        assert yaml.safe_load(path.read_text(encoding="utf-8"))["tokenizer"].startswith("../tokenizers/")
+        loaded = load_recipe(path)
+        assert loaded.tokenizers in (None, root / "tokenizers")
+        if loaded.recipe.search.replace_unknown:  # Luong et al. 2015, footnote 14
+            of = "predicted" if loaded.recipe.model.attention.type == "location" else "input"
+            assert loaded.recipe.search.alignment == of, path

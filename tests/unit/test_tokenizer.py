@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
+from nmt.preparation import Preparation
 from nmt.recipe import TokenizerOptions
-from nmt.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
+from nmt.tokenizer import BOS, EOS, PAD, UNK, UNKNOWN, Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, tokenizer
 
 KINDS = ["unigram", "bpe", "char", "word"]
@@ -245,3 +246,77 @@ def test_a_model_with_other_special_ids_is_refused(tmp_path: Path) -> None:
         )
     with pytest.raises(UserError, match=r"a\.model: its special ids are \(-1, 0, 1, 2\), not \(0, 1, 2, 3\)$"):
         load_tokenizer(tmp_path / "a.model")
+
+
+# -- words --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["unigram", "word", "char"])
+@pytest.mark.parametrize(
+    "preparation", [Preparation(), Preparation(lowercase=True, moses=True, language="de")], ids=str
+)
+def test_every_piece_belongs_to_the_word_it_is_part_of(kind: str, preparation: Preparation) -> None:
+    """Put together again, the pieces of a word are the word; but of one that holds a space of another kind."""
+    model = tokenizer(kind).with_preparation(preparation)
+    for text in ["Eins,  (zwölf) Uhr. ", "„Drei“ Öre", *(line for line in ODD_LINES if len(line) < 1000)]:
+        words, places, written = text.split(), model.words(text), model.written(text)
+        assert len(places) == len(written) == len(model.encode([text])[0])
+        assert sorted(places) == places
+        together = [""] * (len(words) + 1)
+        for place, piece in zip(places, written, strict=True):
+            together[place] += "".join(piece.split())
+        if set(text) <= set("Eins,  (zwölf) Uhr. „Drei“ Öre"):
+            assert together == [*words, ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("eins zwölf", [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]),  # the mark of a space belongs to the word after it
+        (" \t eins  ", [0, 0, 0, 0, 0, 0, 0, 0, 1, 1]),  # the last ones to none
+        ("", []),
+        (" ", [0, 0]),
+    ],
+)
+def test_the_word_of_each_letter(text: str, expected: list[int]) -> None:
+    assert tokenizer("char").words(text) == expected
+
+
+def test_the_bytes_of_a_character_belong_to_its_word() -> None:
+    ids = tokenizer("unigram").encode(["漢 字"])[0]
+    pieces = tokenizer("unigram").pieces(ids)
+    assert sum(piece.startswith("<0x") for piece in pieces) == 6
+    assert tokenizer("unigram").words("漢 字") == [0] * pieces.index("\u2581", 1) + [1] * (len(pieces) // 2)
+
+
+def test_punctuation_of_another_length_moves_no_word() -> None:
+    moses = Preparation(normalize_punctuation=True, moses=True, language="de")
+    model = tokenizer("word").with_preparation(moses)
+    assert model.prepare(["eins… „zwei“ drei"]) == ['eins ... " zwei " drei']
+    assert model.words("eins… „zwei“ drei") == [0, 0, 1, 1, 1, 2]
+
+
+def test_what_a_piece_stands_for_is_in_its_own_case() -> None:
+    lowered = tokenizer("word").with_preparation(Preparation(lowercase=True, moses=True, language="de"))
+    assert lowered.written("Anna, eins QUUX.") == ["Anna", ",", "eins", "QUUX", "."]
+    assert lowered.written("İstanbul eins") == lowered.prepare(["İstanbul eins"])[0].split()
+
+
+@pytest.mark.parametrize("kind", ["unigram", "word", "char"])
+def test_unknown_pieces_are_filled_and_nothing_else_changes(kind: str) -> None:
+    model = tokenizer(kind)
+    ids = model.encode(["eins zwei drei"])[0]
+    assert model.fill(ids, []) == model.decode([ids])[0] == "eins zwei drei"
+    for filled in ([*ids[:-1], UNK], [UNK, *ids], [*ids[:-1], UNK, UNK, ids[-1]]):
+        words = [f"Wort{number}" for number in range(filled.count(UNK))]
+        found, (expected,) = model.fill(filled, words), model.spell([filled])
+        for word in words:
+            expected = expected.replace(UNKNOWN, word, 1)
+        assert found == expected
+
+
+def test_any_word_may_be_filled_in() -> None:
+    model = tokenizer("word")
+    ids = [UNK, *model.encode(["eins"])[0], UNK]
+    assert model.fill(ids, ["<s>", "a\rb"]) == "<s> eins a b"
+    assert model.fill(ids, [UNKNOWN, "eins"]) == f"{UNKNOWN} eins eins"

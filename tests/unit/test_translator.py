@@ -4,7 +4,9 @@ import json
 import math
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import torch
 
 from nmt.cli import main
 from nmt.errors import UserError
-from nmt.recipe import SearchOptions
-from nmt.tokenizer import EOS
-from nmt.translator import Translation, Translator, choose_device
-from tests.fixtures_text import SOURCES, make_bundle, practised_bundle, saved, tokenizer, write_lines
+from nmt.evaluation import evaluate_translator
+from nmt.preparation import Preparation
+from nmt.recipe import EvaluationOptions, SearchOptions
+from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
+from nmt.translator import Translation, Translator, choose_device, search_settings
+from tests.fixtures_text import SOURCES, TARGETS, make_bundle, practised_bundle, saved, tokenizer, write_lines
 
 LINES = SOURCES[:8]
 
@@ -30,6 +34,17 @@ def translator(warned: list[str] | None = None, **search: Any) -> Translator:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(practised_bundle(), tmp_path_factory.mktemp("translator") / "model")
+
+
+def test_a_beam_of_one_has_one_group() -> None:
+    """A training validates a recipe of diverse search greedily."""
+    settings = search_settings(SearchOptions(beam_size=6, diversity_groups=3))
+    assert settings.diversity_groups == 3
+    assert search_settings(SearchOptions(beam_size=6, diversity_groups=3).model_copy(update={"beam_size": 1})) == (
+        search_settings(SearchOptions(beam_size=1))
+    )
+    with pytest.raises(ValueError, match=r"diversity_groups \(5\) must divide beam_size \(6\)"):
+        SearchOptions(beam_size=6, diversity_groups=5)
 
 
 # -- in Python ----------------------------------------------------------------------------------------------------
@@ -114,6 +129,180 @@ def test_without_attention_there_is_no_alignment() -> None:
     bundle = make_bundle(model={"attention": {"type": "none"}})
     translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
     assert translate.align(LINES[0], translate.translate(LINES[:1])[0][0]) is None
+    with pytest.raises(UserError, match=r"this model has no attention \(model\.attention\)"):
+        translate.align_all(LINES[:1], ["one"])
+
+
+GIVEN = ["one", "", "two three four", "five six", "seven", "eight nine ten eleven", "twelve", " 13 "]
+
+
+@pytest.mark.parametrize("attention", [{"type": "additive", "size": 5}, {"type": "general"}])
+def test_many_pairs_are_aligned_like_each_by_itself(attention: dict[str, Any]) -> None:
+    bundle = make_bundle(model={"attention": attention})
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    sources = [*LINES[:6], "", LINES[7]]
+    for size in (1, 3, 64):
+        translate.options = bundle.recipe.search.model_copy(update={"batch_size": size})
+        for source, target, pair in zip(sources, GIVEN, translate.align_all(sources, GIVEN), strict=True):
+            ids = tuple(bundle.tokenizers.target.encode([target])[0])
+            alone = translate.align(source, Translation(target, ids=ids))
+            assert alone is not None
+            assert (pair.pieces.source, pair.pieces.target) == (alone.source, alone.target)
+            torch.testing.assert_close(pair.pieces.weights, alone.weights)
+            assert (pair.words.source, pair.words.target) == (source.split(), target.split())
+    with pytest.raises(UserError, match="2 sources cannot be aligned with 1 translations"):
+        translate.align_all(LINES[:2], ["one"])
+    assert translate.align_all([], []) == []
+
+
+def test_an_ensemble_aligns_by_the_mean_of_its_members() -> None:
+    bundles = [make_bundle(steps=steps) for steps in (0, 3)]
+    together = Translator.from_bundles(bundles, "cpu").align_all(LINES, GIVEN)
+    each = [Translator.from_bundle(bundle, "cpu").align_all(LINES, GIVEN) for bundle in bundles]
+    for pair, *others in zip(together, *each, strict=True):
+        mean = sum(other.pieces.weights for other in others) / 2
+        torch.testing.assert_close(pair.pieces.weights, mean)
+
+
+@pytest.mark.parametrize("attention", [{"type": "additive", "size": 5}, {"type": "general"}])
+def test_the_attention_is_that_of_the_steps_of_the_search(attention: dict[str, Any]) -> None:
+    """Which are taken here one by one, as a search takes them."""
+    bundle = make_bundle(model={"attention": attention})
+    translate = Translator(bundle.model, bundle.tokenizers, bundle.recipe.search)
+    found = translate.translate(LINES[:3])
+    longest = max(found, key=lambda best: len(best[0].ids))[0]
+    source = LINES[found.index([longest])]
+    (ids,) = translate._encode([source])
+    state = bundle.model.start(torch.tensor([[*ids, EOS]]), torch.tensor([len(ids) + 1]))
+    rows, decoder = [], state.decoder
+    for token in (BOS, *longest.ids):
+        step = bundle.model.decoder.step(bundle.model.tgt_embedding(torch.tensor([token])), decoder, state.source)
+        assert step.weights is not None
+        rows.append(step.weights[0])
+        decoder = step.state
+    alignment = translate.align(source, longest)
+    assert alignment is not None
+    torch.testing.assert_close(alignment.weights, torch.stack(rows))
+
+
+def test_whose_alignment_a_step_is_changes_names_and_words_but_no_weights() -> None:
+    compared = 0
+    predicted, read = (translator(alignment=of).align_all(LINES, GIVEN) for of in ("predicted", "input"))
+    for one, other, source, target in zip(predicted, read, LINES, GIVEN, strict=True):
+        assert torch.equal(one.pieces.weights, other.pieces.weights)
+        assert one.pieces.target[-1] == "</s>"
+        assert other.pieces.target == ["<s>", *one.pieces.target[:-1]]
+        words = len(source.split()), len(target.split())
+        if words == (len(one.pieces.source) - 1, len(one.pieces.target) - 1):  # each word is a piece
+            compared += 1
+            torch.testing.assert_close(one.words.weights, one.pieces.weights[: words[1], : words[0]])
+            torch.testing.assert_close(other.words.weights, one.pieces.weights[1:, : words[0]])
+    assert compared > 1
+
+
+def test_of_a_long_line_the_words_that_are_left_are_aligned() -> None:
+    warned: list[str] = []
+    (pair,) = translator(warned, max_source_length=3).align_all(["eins zwei drei vier fünf"], ["one two"])
+    assert len(warned) == 1
+    assert pair.words.weights.shape == (2, 5)
+    assert pair.words.weights[:, :3].any()
+    assert not pair.words.weights[:, 3:].any()
+
+
+# -- unknown words ------------------------------------------------------------------------------------------------
+
+
+def forgetful(**search: Any) -> Translator:
+    """It nearly knows its lines, but for the word that comes most often in its translations."""
+    bundle = practised_bundle()
+    model = deepcopy(bundle.model)
+    (frequent, _), *_ = Counter(piece for best in translator().translate(LINES) for piece in best[0].ids).most_common()
+    for layer in (model.output.words, model.tgt_embedding):
+        layer.weight[UNK] = layer.weight[frequent]
+    model.output.words.bias[UNK] = model.output.words.bias[frequent] + 1.0
+    return Translator(model, bundle.tokenizers, bundle.recipe.search.model_copy(update=search))
+
+
+@pytest.mark.parametrize("of", ["predicted", "input"])
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_unknown_words_are_replaced_by_what_they_look_at(of: str, beam_size: int) -> None:
+    lines = [*LINES, "", *LINES[:3], "quux  eins"]
+    plain = forgetful(alignment=of, beam_size=beam_size)
+    filled = forgetful(alignment=of, beam_size=beam_size, replace_unknown=True)
+    count = 0
+    for line, before, after in zip(lines, plain.translate(lines), filled.translate(lines), strict=True):
+        (one,), (other,) = before, after
+        assert (one.ids, one.score, one.log_prob) == (other.ids, other.score, other.log_prob)
+        alignment = plain.align(line, one)
+        assert alignment is not None
+        texts = line.split()
+        expected = []
+        for place, (piece, word) in enumerate(zip(one.ids, one.text.split(), strict=True)):
+            row = alignment.weights[place + (of == "input")][:-1].tolist()  # without the end of the source
+            copied = max(zip(row, texts, strict=True))[1] if texts else ""
+            expected.append(copied if piece == UNK else word)
+            count += piece == UNK
+        assert other.text.strip() == " ".join(expected)
+    assert count > 3
+    assert all(UNKNOWN not in text for text in filled(lines))
+
+
+def test_all_of_the_best_are_filled() -> None:
+    for best in forgetful(beam_size=4, replace_unknown=True).translate(LINES, n_best=4):
+        assert all(UNKNOWN not in found.text for found in best)
+
+
+def test_the_dictionary_has_the_last_word(tmp_path: Path) -> None:
+    copied = forgetful(replace_unknown=True)(LINES)
+    words = {word for line in LINES for word in line.split()}
+    path = write_lines(tmp_path / "words.tsv", [f"{word}\t<{word}>" for word in sorted(words)])
+    found = forgetful(replace_unknown=True, dictionary=str(path))(LINES)
+    assert any("<" in line for line in found)
+    assert [line.replace("<", "").replace(">", "") for line in found] == copied
+
+
+@pytest.mark.parametrize("text", ["raw", "tokenized"])
+def test_an_evaluation_gives_bleu_before_the_replacement_too(text: str) -> None:
+    moses = Preparation(moses=True, language="en")
+    options = EvaluationOptions.model_validate({"text": text, "bleu_tokenize": "none"})
+    results = []
+    for changed in ({"replace_unknown": True}, {}):
+        translate = forgetful(**changed)
+        pair = translate.tokenizers
+        translate.tokenizers = TokenizerPair(pair.source, pair.target.with_preparation(moses))
+        results.append(evaluate_translator(translate, [*LINES, ""], [*TARGETS[:8], ""], options))
+    replaced, plain = results
+    assert (replaced.beam.bleu_before, replaced.greedy.bleu_before) == (
+        plain.beam.scores.bleu,
+        plain.greedy.scores.bleu,
+    )
+    assert replaced.as_dict()["beam"]["bleu_before_replacement"] == plain.beam.scores.bleu
+    assert f"beam 5: unknown words replaced; BLEU was {plain.beam.scores.bleu:.2f} before" in replaced.table("test")
+    assert plain.beam.bleu_before is None
+    assert "bleu_before_replacement" not in plain.as_dict()["beam"]
+    assert "replaced" not in plain.table("test")
+    lines = [found.text if text == "raw" else found.prepared for found in replaced.beam.translations]
+    assert replaced.beam.lines == lines
+    assert replaced.beam.lines != plain.beam.lines
+    assert not any(UNKNOWN in line for line in lines)
+
+
+def test_a_model_that_knows_all_its_words_is_left_as_it_is() -> None:
+    bundle = make_bundle()
+    options = bundle.recipe.search.model_copy(update={"replace_unknown": True})
+    assert Translator(bundle.model, bundle.tokenizers, options)(LINES) == Translator(
+        bundle.model, bundle.tokenizers, bundle.recipe.search
+    )(LINES)
+
+
+def test_what_the_replacement_needs_is_said(tmp_path: Path) -> None:
+    plain = make_bundle(model={"attention": {"type": "none"}})
+    with pytest.raises(UserError, match=r"^search\.replace_unknown: needs an attention; model\.attention is none$"):
+        Translator.from_bundle(plain, "cpu", replace_unknown=True)
+    with pytest.raises(UserError, match=r"^search\.dictionary: needs search\.replace_unknown: true$"):
+        Translator.from_bundle(make_bundle(), "cpu", dictionary="words.tsv")
+    with pytest.raises(UserError, match=r"nowhere\.tsv: No such file"):
+        Translator.from_bundle(make_bundle(), "cpu", replace_unknown=True, dictionary=str(tmp_path / "nowhere.tsv"))
 
 
 def test_a_line_that_is_far_too_long_is_cut_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ the loop, deep outputs after it. Without input feeding the recurrence needs no a
 """
 
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, Score, masked_softmax
-from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder, Source, StackedCell
+from nmt.model.attention import (
+    AdditiveScore,
+    DotScore,
+    GeneralScore,
+    GlobalAttention,
+    ScaledScore,
+    Score,
+    Source,
+    masked_softmax,
+)
+from nmt.model.cells import StackedCell
+from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder
 from nmt.model.decoder import unroll as readable_unroll
 from nmt.model.fast.dropout import dropout, kept
 from nmt.model.fast.layers import LSTMCell
@@ -24,16 +33,15 @@ from nmt.model.fast.loops import AdditiveSteps, Attention, DotSteps, Stack
 from nmt.model.fast.products import linear, product
 from nmt.model.fast.tanh import tanh_into
 
-Unrolled = tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt src"] | None]
+Unrolled = tuple[Float[Tensor, "batch tgt out"], Float[Tensor, "batch tgt src"] | None]
 
 
 def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: DecoderState, source: Source) -> Unrolled:
     """See `nmt.model.decoder.unroll`, to which it is equal up to rounding and the draws of dropout.
 
-    A decoder that has only its readable step takes that, with a warning, which Python shows once.
+    A decoder that has only its readable step takes that.
     """
-    if unknown := _unknown_part(decoder):
-        warnings.warn(f"{unknown.__name__} has no fast way; its readable step is used", stacklevel=2)
+    if slow_part(decoder):
         return readable_unroll(decoder, embedded, state, source)
     match decoder:
         case LuongDecoder():
@@ -45,14 +53,20 @@ def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: De
             return _lstm(decoder.cell, embedded, state), None
 
 
-def _unknown_part(decoder: Decoder) -> type | None:
-    """The class of a part whose step is not unrolled here; of subclasses, too, for they may do something else."""
+def slow_part(decoder: Decoder) -> str | None:
+    """The name of a part whose step is not unrolled here; a subclass may do something else, so it counts, too."""
     parts: list[tuple[Any, tuple[type, ...]]] = [(decoder, (LuongDecoder, BahdanauDecoder, PlainDecoder))]
     if isinstance(decoder, LuongDecoder | BahdanauDecoder):
-        parts.append((decoder.score, (DotScore, GeneralScore, AdditiveScore)))
+        parts.append((decoder.attention, (GlobalAttention,)))
+        if isinstance(decoder.attention, GlobalAttention):
+            parts.append((decoder.attention.score, (DotScore, GeneralScore, ScaledScore, AdditiveScore)))
     if isinstance(decoder, LuongDecoder | BahdanauDecoder | PlainDecoder):
         parts += [(cell, (LSTMCell,)) for cell in decoder.cell.cells]
-    return next((type(part) for part, known in parts if type(part) not in known), None)
+        if decoder.cell.variational:
+            return "variational dropout"
+        if decoder.cell.residual:
+            return "a residual stack"
+    return next((type(part).__name__ for part, known in parts if type(part) not in known), None)
 
 
 def _lstm(
@@ -75,11 +89,11 @@ def _luong(
     weight = decoder.combine.weight
     if not decoder.feed_size:
         top = _lstm(decoder.cell, embedded, state)
-        contexts, weights = _attend(decoder.score, top, source)
+        contexts, weights = _attend(_score(decoder), top, source)
         return torch.tanh(linear(torch.cat([contexts, top], dim=-1), weight)), weights
     stack = _stacked(decoder.cell, embedded, state)
     outputs, weights = _LuongLoop.apply(  # type: ignore[no-untyped-call]
-        len(decoder.cell.cells), source.mask, weight, state.feed, *stack, *_attended(decoder.score, source)
+        len(decoder.cell.cells), source.mask, weight, state.feed, *stack, *_attended(_score(decoder), source)
     )
     return outputs.transpose(0, 1), weights.transpose(0, 1)
 
@@ -89,10 +103,16 @@ def _bahdanau(
 ) -> Unrolled:
     stack = _stacked(decoder.cell, embedded, state)
     tops, contexts, weights = _BahdanauLoop.apply(  # type: ignore[no-untyped-call]
-        len(decoder.cell.cells), source.mask, *stack, *_attended(decoder.score, source)
+        len(decoder.cell.cells), source.mask, *stack, *_attended(_score(decoder), source)
     )
-    read = torch.cat([tops.transpose(0, 1), contexts.transpose(0, 1), embedded], dim=-1)
-    return torch.tanh(linear(read, decoder.combine.weight, decoder.combine.bias)), weights.transpose(0, 1)
+    after = tops.transpose(0, 1)
+    before = torch.cat([state.hidden[-1][:, None], after[:, :-1]], dim=1)
+    return decoder.output(before, after, contexts.transpose(0, 1), embedded), weights.transpose(0, 1)
+
+
+def _score(decoder: LuongDecoder | BahdanauDecoder) -> Score:
+    assert isinstance(decoder.attention, GlobalAttention)
+    return decoder.attention.score
 
 
 def _attend(

@@ -15,9 +15,9 @@ from nmt.model.mask import length_mask
 Read = tuple[
     Float[Tensor, "batch src enc"],
     Float[Tensor, "layers_directions batch unit"],
-    Float[Tensor, "layers_directions batch unit"],
+    Float[Tensor, "layers_directions batch mem"],
 ]
-"""What an LSTM makes of sentences.
+"""What a recurrent network makes of sentences.
 
 The top layer's states, zeros in the padding; and the last hidden and cell states, first layer first and forwards first.
 """

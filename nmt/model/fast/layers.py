@@ -1,8 +1,11 @@
 """Torch's layers, with oneDNN's products: the same parameters and the same numbers, up to rounding."""
 
+from collections.abc import Callable
+from typing import Any
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from nmt.model.fast.encoder import Read, padded_lstm
 from nmt.model.fast.products import goes_fast, linear
@@ -44,10 +47,45 @@ class LSTM(nn.LSTM):
 
 
 def _packed_lstm(lstm: nn.LSTM, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]) -> Read:
+    def read(packed: PackedSequence) -> tuple[PackedSequence, Any]:
+        return nn.LSTM.forward(lstm, packed)
+
+    states, (hidden, cell) = _packed(read, inputs, lengths)
+    return states, hidden, cell
+
+
+def _packed(
+    read: Callable[[PackedSequence], tuple[PackedSequence, Any]],
+    inputs: Float[Tensor, "batch src in"],
+    lengths: Int[Tensor, " batch"],
+) -> tuple[Float[Tensor, "batch src enc"], Any]:
+    """What one of torch's networks reads from packed sentences: its states, zeros in the padding, and the last ones."""
     packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-    states, (hidden, cell) = nn.LSTM.forward(lstm, packed)
+    states, last = read(packed)
     padded, _ = pad_packed_sequence(states, batch_first=True, total_length=inputs.shape[1])
-    return padded, hidden, cell
+    return padded, last
+
+
+class GRU(nn.GRU):
+    """`torch.nn.GRU` over right-padded sentences, batch first; there is no cell state."""
+
+    def forward(  # type: ignore[override]  # as in `LSTM`
+        self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]
+    ) -> Read:
+        """Reads the sentences; every length must be at least 1."""
+        states, hidden = _packed(super().forward, inputs, lengths)
+        return states, hidden, hidden[:, :, :0]
+
+
+class RNN(nn.RNN):
+    """`torch.nn.RNN` with tanh over right-padded sentences, batch first; there is no cell state."""
+
+    def forward(  # type: ignore[override]  # as in `LSTM`
+        self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]
+    ) -> Read:
+        """Reads the sentences; every length must be at least 1."""
+        states, hidden = _packed(super().forward, inputs, lengths)
+        return states, hidden, hidden[:, :, :0]
 
 
 def lstm_gates(

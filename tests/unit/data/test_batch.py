@@ -31,10 +31,18 @@ def lengths(size: int, seed: int = 0, longest: int = 60) -> tuple[Lengths, Lengt
     return source.astype(np.int32), target.astype(np.int32)
 
 
-def plan(size: int, batch_size: int, unit: Unit = "sentences", seed: int = 1, world_size: int = 1) -> list[BatchPlan]:
+def plan(
+    size: int,
+    batch_size: int,
+    unit: Unit = "sentences",
+    seed: int = 1,
+    world_size: int = 1,
+    window: int = 100,
+    shuffle: Literal["epoch", "once"] = "epoch",
+) -> list[BatchPlan]:
     """The plans of all processes."""
-    source, target = lengths(size)
-    return [BatchPlan(source, target, batch_size, unit, seed, rank, world_size) for rank in range(world_size)]
+    sides = lengths(size)
+    return [BatchPlan(*sides, batch_size, unit, seed, rank, world_size, window, shuffle) for rank in range(world_size)]
 
 
 def as_lists(batches: list[npt.NDArray[np.int64]]) -> list[list[int]]:
@@ -80,15 +88,16 @@ def test_an_idle_batch_has_a_source_but_nothing_to_predict() -> None:
     unit=st.sampled_from(["sentences", "tokens"]),
     seed=st.integers(0, 2**32),
     epoch=st.integers(0, 1000),
+    order=st.tuples(st.integers(1, 30), st.sampled_from(["epoch", "once"])),
 )
 def test_every_sentence_once_per_epoch_whatever_the_number_of_processes(
-    size: int, batch_size: int, unit: Unit, seed: int, epoch: int
+    size: int, batch_size: int, unit: Unit, seed: int, epoch: int, order: tuple[int, Literal["epoch", "once"]]
 ) -> None:
-    whole = plan(size, batch_size, unit, seed)[0].epoch(epoch)
+    whole = plan(size, batch_size, unit, seed, 1, *order)[0].epoch(epoch)
     assert sorted(index for batch in whole for index in batch.tolist()) == list(range(size))
     assert all(len(batch) for batch in whole)
     for world_size in (2, 3, 7):
-        shares = [one.epoch(epoch) for one in plan(size, batch_size, unit, seed, world_size)]
+        shares = [one.epoch(epoch) for one in plan(size, batch_size, unit, seed, world_size, *order)]
         assert {len(share) for share in shares} == {len(whole)}  # equal steps
         for batch, parts in zip(whole, zip(*shares, strict=True), strict=True):
             assert sorted(np.concatenate(parts).tolist()) == sorted(batch.tolist())
@@ -134,6 +143,29 @@ def test_neighbours_in_a_batch_are_of_similar_length_in_random_order() -> None:
     assert np.mean(spread) < 4
     means = np.array([one.src_lengths[batch].mean() for batch in batches])
     assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.3
+
+
+def test_shuffled_once_and_sorted_in_windows_of_twenty_batches() -> None:
+    """Bahdanau et al. 2015, appendix B.2: every 20 updates 1,600 pairs are taken, sorted and split."""
+    source, target = lengths(4000)
+    one = BatchPlan(source, target, 80, "sentences", 1, sort_window=20, shuffle="once")
+    batches = as_lists(one.epoch(0))
+    assert batches == as_lists(one.epoch(7))
+    assert [len(batch) for batch in batches] == [80] * 50
+    longer = np.maximum(source, target)
+    order = np.random.default_rng((1, 0)).permutation(4000)  # the shuffled corpus, read from beginning to end
+    for update in range(0, 50, 20):
+        window = [index for batch in batches[update : update + 20] for index in batch]
+        assert set(window) == set(order[80 * update : 80 * (update + 20)].tolist())
+        assert (np.diff(longer[window]) >= 0).all()
+
+
+def test_a_window_of_one_batch_sorts_nothing() -> None:
+    source, target = lengths(6400)
+    one = BatchPlan(source, target, 64, "sentences", sort_window=1)
+    spread = [np.ptp(source[batch]) for batch in one.epoch(0)]
+    assert np.mean(spread) > 50  # of 58: each batch is a sample of all lengths
+    assert as_lists(one.epoch(0)) != as_lists(one.epoch(1))
 
 
 def waste(one: BatchPlan) -> float:

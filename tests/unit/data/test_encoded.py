@@ -17,6 +17,7 @@ from nmt.data.batch import Batch, BatchPlan, make_batch
 from nmt.data.corpus import load_split
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.loader import BatchLoader, ValidationLoader
+from nmt.preparation import Preparation
 from nmt.recipe import DataOptions
 from nmt.tokenizer import PAD, Tokenizer, TokenizerPair
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, pairs, tokenizer, tokenizer_pair, write_lines
@@ -88,6 +89,18 @@ def test_the_ids_are_those_of_the_tokenizers() -> None:
     assert corpus.src_lengths.tolist() == [len(ids) + 1 for ids in PAIR.source.encode(texts)]
     assert corpus.tgt_lengths.tolist() == [len(ids) + 1 for ids in PAIR.target.encode(texts[::-1])]
     assert len(corpus) == len(texts)
+
+
+def test_the_ids_are_of_prepared_text_beside_the_raw_one(on_disk: Dataset) -> None:
+    moses = TokenizerPair(
+        *(side.with_preparation(Preparation(moses=True, language="de")) for side in (PAIR.source, PAIR.target))
+    )
+    texts = ["Eins, zwei!", "drei"]
+    corpus = encode_corpus(pairs(texts, texts), moses, workers=1)
+    assert corpus.dataset["source"][:] == texts
+    assert corpus.dataset["src_ids"][:] == PAIR.source.encode(["Eins , zwei !", "drei"])
+    plain = encode_corpus(on_disk, PAIR, workers=1)
+    assert encode_corpus(on_disk, moses, workers=1).dataset._fingerprint != plain.dataset._fingerprint
 
 
 def test_missing_text_is_empty() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.data import lexicon
-from nmt.data.lexicon import learn_lexicon
+from nmt.data.lexicon import learn_dictionary, learn_lexicon
 from nmt.errors import UserError
 
 SOURCES = [[4, 5], [5, 6, 4], [7], [4, 7, 7], [6, 5], [], [8]]
@@ -82,3 +82,14 @@ def test_without_a_pair_there_is_nothing_to_learn() -> None:
 
 def test_asking_for_more_candidates_than_there_are_takes_no_room() -> None:
     assert learn_lexicon(SOURCES, TARGETS, 12, 11, 10**9, 3, joint=False).by_word.shape == (12, 5)
+
+
+SIDES = {"f": SOURCES, "e": TARGETS}
+
+
+def test_a_dictionary_has_the_best_translation_of_each_word() -> None:
+    sources, targets = ([[f"{side}{word}" for word in line] for line in lines] for side, lines in SIDES.items())
+    learned = learn_dictionary(sources, targets)
+    assert learned == {f"f{word}": f"e{ranked(word, 1)[0]}" for word in (4, 5, 6, 7)}  # 8 has no translation
+    with pytest.raises(UserError, match="no sentence pairs to learn from"):
+        learn_dictionary([], [])

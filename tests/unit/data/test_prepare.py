@@ -14,6 +14,7 @@ from nmt.tokenizer import TokenizerPair, train_tokenizer
 from tests.fixtures_text import SOURCES, TARGETS, make_recipe, pairs
 
 TEXT = pairs(SOURCES, TARGETS)
+LOUD = pairs([f"{line}, JA!" for line in SOURCES], [f"{line}, isn't IT?" for line in TARGETS])
 
 
 def specified(folder: Path | None, **tokenizer: Any) -> LoadedRecipe:
@@ -111,6 +112,42 @@ def test_missing_text_is_no_hindrance() -> None:
     gaps = Dataset.from_dict({"source": [*SOURCES, None], "target": [None, *TARGETS]})
     tokenizers, _ = prepared(specified(None), gaps)
     assert len(tokenizers.source) == 350
+
+
+def test_each_side_is_prepared_by_its_own_language(tmp_path: Path, trainings: list[str]) -> None:
+    fields = {"moses": True, "lowercase": True, "vocab_size": 320}
+    first, _ = prepared(specified(tmp_path, **fields), LOUD)
+    assert [side.preparation.language for side in (first.source, first.target)] == ["de", "en"]
+    assert first.joint
+    lines = [*first.source.prepare(LOUD["source"][:]), *first.target.prepare(LOUD["target"][:])]
+    options = specified(None, **fields).recipe.tokenizer
+    assert first.source.model in (
+        train_tokenizer(options, order).model for order in (lines, [*lines[len(LOUD) :], *lines[: len(LOUD)]])
+    )
+    assert not any(piece.isupper() for piece in first.source.pieces(range(4, len(first.source))) if piece[0] != "<")
+    second, _ = prepared(specified(tmp_path, **fields), LOUD)
+    assert second.fingerprint == first.fingerprint
+    other, _ = prepared(specified(tmp_path, **{**fields, "moses": False}), LOUD)
+    assert other.fingerprint != first.fingerprint
+    assert len(trainings) == 2
+
+
+def test_both_directions_share_a_joint_model_of_prepared_text(tmp_path: Path, trainings: list[str]) -> None:
+    there = specified(tmp_path, moses=True)
+    data = there.recipe.data.model_copy(update={"source": "en", "target": "de"})
+    back = replace(there, recipe=there.recipe.model_copy(update={"data": data}))
+    one, _ = prepared(there, LOUD)
+    other, _ = prepared(back, pairs(LOUD["target"][:], LOUD["source"][:]))
+    assert len(trainings) == 1
+    assert (one.source.model, one.source.preparation) == (other.target.model, other.target.preparation)
+
+
+def test_words_are_counted_in_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt.data.prepare._MOST_LINES", 10)
+    tokenizers, (said,) = prepared(specified(None, type="word", vocab_size=5000))
+    size = 4 + len({word for line in SOURCES + TARGETS for word in line.split()})
+    assert len(tokenizers.source) == size
+    assert said.endswith(f"of 5000 pieces (source + target): trained from the training split, which gives {size}")
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:

@@ -7,16 +7,26 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, masked_softmax
+from nmt.model.attention import (
+    AdditiveScore,
+    DotScore,
+    GeneralScore,
+    LocationScore,
+    NormedAdditiveScore,
+    ScaledScore,
+    Score,
+    Source,
+    SummaryContext,
+    masked_softmax,
+)
+from nmt.model.encoder import EncoderOutput
 from nmt.model.mask import length_mask
 from tests.helpers import Array, fill, numpy_of, numpy_softmax, waves
 
 BATCH, QUERIES, SRC, SIZE = 2, 3, 4, 5
 
-AnyScore = AdditiveScore | DotScore | GeneralScore
 
-
-def scores_of(score: AnyScore, query: Tensor, memory: Tensor) -> Tensor:
+def scores_of(score: Score, query: Tensor, memory: Tensor) -> Tensor:
     """The scores, with the keys computed as the network computes them."""
     scores: Tensor = score(query, score.keys(memory))
     return scores
@@ -131,10 +141,15 @@ def test_general_score_is_a_bilinear_form() -> None:
         assert scores[row, number, place].item() == pytest.approx(expected, abs=1e-12)
 
 
+AnyScore = AdditiveScore | DotScore | GeneralScore | LocationScore | ScaledScore | NormedAdditiveScore
+
 SCORES: dict[str, AnyScore] = {
     "additive": AdditiveScore(query_size=SIZE, memory_size=SIZE, size=3),
     "dot": DotScore(),
     "general": GeneralScore(query_size=SIZE, memory_size=SIZE),
+    "location": LocationScore(query_size=SIZE, positions=SRC),
+    "scaled": ScaledScore(query_size=SIZE, memory_size=SIZE),
+    "normed": NormedAdditiveScore(query_size=SIZE, memory_size=SIZE, size=3),
 }
 
 
@@ -159,3 +174,46 @@ def test_scores_have_the_right_gradients(name: str) -> None:
         return scores_of(score, query, memory)
 
     assert torch.autograd.gradcheck(apply, (query, memory, *parameters))
+
+
+@pytest.mark.parametrize("positions", [2, SRC, 9])
+def test_location_score_is_a_number_for_each_position_whatever_stands_there(positions: int) -> None:
+    score = fill(LocationScore(query_size=3, positions=positions).double())
+    query, memory = waves(BATCH, QUERIES, 3), waves(BATCH, SRC, SIZE, phase=1.0)
+    scores = scores_of(score, query, memory)
+    assert torch.equal(scores, scores_of(score, query, waves(BATCH, SRC, SIZE, phase=2.0)))
+    for row, number, place in np.ndindex(BATCH, QUERIES, SRC):
+        expected = numpy_of(score.place.weight)[place] @ numpy_of(query[row, number]) if place < positions else -np.inf
+        assert scores[row, number, place].item() == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_scaled_score_is_the_general_one_times_a_learned_factor() -> None:
+    score, general = fill(ScaledScore(3, SIZE).double()), GeneralScore(3, SIZE).double()
+    general.memory.load_state_dict(score.memory.state_dict())
+    query, memory = waves(BATCH, QUERIES, 3), waves(BATCH, SRC, SIZE, phase=1.0)
+    expected = score.gain * scores_of(general, query, memory)
+    torch.testing.assert_close(scores_of(score, query, memory), expected, rtol=0, atol=1e-12)
+
+
+def test_normed_additive_score_does_not_depend_on_the_length_of_v() -> None:
+    score = fill(NormedAdditiveScore(3, SIZE, 7).double())
+    query, memory = waves(BATCH, QUERIES, 3), waves(BATCH, SRC, SIZE, phase=1.0)
+    scores = scores_of(score, query, memory)
+    v = numpy_of(score.additive.score.weight)[0]
+    factor = score.gain.item() / math.sqrt(math.fsum(value**2 for value in v))
+    for row, number, place in np.ndindex(BATCH, QUERIES, SRC):
+        expected = additive_loop(score.additive, numpy_of(query[row, number]), numpy_of(memory[row, place])) * factor
+        assert scores[row, number, place].item() == pytest.approx(expected, abs=1e-12)
+    with torch.no_grad():
+        score.additive.score.weight.mul_(3.0)
+    torch.testing.assert_close(scores_of(score, query, memory), scores, rtol=0, atol=1e-12)
+
+
+def test_summary_context_is_the_last_state_at_every_step() -> None:
+    hidden = waves(2, BATCH, SIZE)
+    context, memory = SummaryContext(), waves(BATCH, SRC, SIZE)
+    keys = context.keys(EncoderOutput(memory, hidden, hidden))
+    query = waves(BATCH * 3, 2)
+    attended = context(query, Source(memory, keys, torch.ones(BATCH, SRC, dtype=torch.bool)), query[:, :0])
+    assert attended.weights is None
+    assert torch.equal(attended.context, hidden[-1].repeat_interleave(3, dim=0))

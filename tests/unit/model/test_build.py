@@ -10,11 +10,13 @@ from torch import nn
 
 from nmt.data.batch import Batch, make_batch
 from nmt.model.build import build_model
+from nmt.model.cells import LayerNormLSTMCell
+from nmt.model.cells import MultiplicativeLSTMCell as Multiplicative
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import AdditiveAttention, EncoderOptions, GeneralAttention, ModelOptions, NoAttention
 from nmt.tokenizer import PAD
 from nmt.training.loss import sequence_loss
-from tests.helpers import ATTENTIONS, fill, tiny_model
+from tests.helpers import ATTENTIONS, MECHANISMS, fill, tiny_model
 
 BATCH = make_batch([[4, 5, 6, 7], [5]], [[6, 4], [7, 8, 5, 4]])
 
@@ -71,7 +73,7 @@ def test_without_attention_the_linear_bridge_reads_all_of_the_encoders_last_stat
     assert isinstance(model.bridge, nn.Module)
     assert model.bridge.get_parameter("hidden.weight").shape == (6, 6)
     encoded = model.encoder(model.src_embedding(BATCH.src_ids), BATCH.src_lengths)
-    hidden, _ = model.bridge(encoded)
+    hidden, _ = model.bridge(encoded, BATCH.src_lengths)
     linear = model.bridge.get_submodule("hidden")
     torch.testing.assert_close(hidden[0], torch.tanh(linear(encoded.hidden[0])))
 
@@ -111,6 +113,7 @@ def test_parameter_count_of_bahdanaus_network_with_one_embedding_for_all() -> No
         embedding_size=emb,
         hidden_size=hid,
         attention=AdditiveAttention(type="additive", size=att),
+        decoder="bahdanau",
         bridge="copy",
         tie_output=True,
         share_embeddings=True,
@@ -142,8 +145,8 @@ def test_tied_and_shared_weights_are_one_tensor(embedding_size: int) -> None:
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_uniform_initial_values_lie_in_the_range_and_fill_it(attention: str) -> None:
-    options = ModelOptions(
-        embedding_size=40, hidden_size=50, attention=ATTENTIONS[attention], init="uniform", init_range=0.03
+    options = ModelOptions.model_validate(
+        {**ATTENTIONS[attention], "embedding_size": 40, "hidden_size": 50, "init": "uniform", "init_range": 0.03}
     )
     for name, parameter in build_model(options, 100, 100).named_parameters():
         assert parameter.abs().max() <= 0.03, name
@@ -155,15 +158,8 @@ def test_uniform_initial_values_lie_in_the_range_and_fill_it(attention: str) -> 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("tied", [True, False])
 def test_xavier_initial_values(attention: str, tied: bool) -> None:
-    options = ModelOptions(
-        embedding_size=40,
-        hidden_size=50,
-        layers=2,
-        encoder=EncoderOptions(layers=2),
-        attention=ATTENTIONS[attention],
-        tie_output=tied,
-        init="xavier",
-    )
+    sizes = {"embedding_size": 40, "hidden_size": 50, "layers": 2, "encoder": {"layers": 2}}
+    options = ModelOptions.model_validate({**ATTENTIONS[attention], **sizes, "tie_output": tied, "init": "xavier"})
     model = build_model(options, 300, 300)
     for name, parameter in model.named_parameters():
         if "bias_ih" in name:
@@ -184,6 +180,158 @@ def test_xavier_initial_values(attention: str, tied: bool) -> None:
                 assert parameter.abs().max() > 0.95 * bound, name
     if tied:
         assert model.output.words.weight.std().item() == pytest.approx(40**-0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_every_parameter_of_every_mechanism_is_used(mechanism: str) -> None:
+    model = tiny_model(mechanism)
+    found = gradients(model, BATCH)
+    assert set(found) == {name for name, _ in model.named_parameters()}
+    for name, gradient in found.items():
+        assert gradient.isfinite().all(), name
+        assert gradient.any(), name
+
+
+@pytest.mark.parametrize("mechanism", [*ATTENTIONS, *MECHANISMS])
+def test_every_network_learns_in_mixed_precision(mechanism: str) -> None:
+    """As on a GPU: products in bfloat16, near what float32 gives."""
+    model = tiny_model(mechanism)
+    expected = sequence_loss(model, BATCH).nll
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = sequence_loss(model, BATCH, label_smoothing=0.1)
+    assert loss.nll.dtype == torch.float32
+    torch.testing.assert_close(loss.nll, expected, rtol=0.03, atol=0.0)
+    torch.autograd.backward(loss.objective)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.parametrize("init", ["uniform", "xavier", "bahdanau"])
+def test_factors_of_normalisation_begin_as_they_are_made(mechanism: str, init: str) -> None:
+    options = ModelOptions.model_validate({**MECHANISMS[mechanism], "hidden_size": 8, "init": init})
+    model = build_model(options, 9, 9)
+    for layer in model.modules():
+        if isinstance(layer, nn.LayerNorm):
+            assert (layer.weight == 1).all()
+            assert not layer.bias.any()
+    gains = [parameter.item() for name, parameter in model.named_parameters() if name.endswith("gain")]
+    expected = {"scaled_dot": [1.0], "normed_additive": [5**-0.5], "gnmt": [5**-0.5]}
+    assert gains == pytest.approx(expected.get(mechanism, []))
+
+
+LSTMS = ["local_m", "lstm_layer_norm", "lstm_multiplicative", "recurrent_dropout", "variational_dropout", "gnmt"]
+
+
+@pytest.mark.parametrize("mechanism", LSTMS)
+@pytest.mark.parametrize(("init", "forget_bias", "expected"), [("xavier", None, 1.0), ("uniform", 2.0, 2.0)])
+def test_the_forget_gates_of_every_lstm_begin_as_they_are_told(
+    mechanism: str, init: str, forget_bias: float | None, expected: float
+) -> None:
+    """By what they do: with all weights and other biases 0, the gate of a memory of 1 is the new memory."""
+    options = ModelOptions.model_validate(
+        {**MECHANISMS[mechanism], "hidden_size": 8, "init": init, "forget_bias": forget_bias, "init_range": 1e-9}
+    )
+    model = build_model(options, 9, 9)
+    cells = [layer for layer in model.modules() if isinstance(layer, nn.LSTMCell | LayerNormLSTMCell | Multiplicative)]
+    assert len(cells) >= 1
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.zero_()
+    for cell in cells:
+        if isinstance(cell, nn.LSTMCell):
+            read, size = cell.input_size, cell.hidden_size
+        else:
+            read, size = cell.inputs.in_features, cell.recurrent.in_features
+        _, memory = cell(torch.zeros(1, read), (torch.zeros(1, size), torch.ones(1, size)))
+        torch.testing.assert_close(memory, torch.full((1, size), expected).sigmoid(), rtol=0, atol=1e-6)
+
+
+def test_bahdanaus_initial_values() -> None:
+    """Appendix B.1: orthogonal recurrent matrices; W_a, U_a small; v_a and biases 0; all else from N(0, 0.01^2)."""
+    options = ModelOptions.model_validate(
+        {**MECHANISMS["rnnsearch"], "embedding_size": 60, "hidden_size": 80, "init": "bahdanau"}
+        | {"attention": {"type": "additive", "size": 90}}
+    )
+    kinds = set()
+    for name, parameter in build_model(options, 300, 300).named_parameters():
+        if parameter.ndim == 1 or name.endswith("score.score.weight"):
+            kinds.add("zero")
+            assert not parameter.any(), name
+        elif "recurrent" in name:
+            kinds.add("orthogonal")
+            for gate in parameter.chunk(len(parameter) // 40 if parameter.shape[1] == 40 else len(parameter) // 80):
+                torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), rtol=0, atol=1e-5)
+        else:
+            small = name in ("decoder.attention.score.query.weight", "decoder.attention.score.memory.weight")
+            kinds.add("small" if small else "normal")
+            assert parameter.std().item() == pytest.approx(0.001 if small else 0.01, rel=0.05), name
+            assert abs(parameter.mean().item()) < 0.001, name
+    assert kinds == {"zero", "orthogonal", "small", "normal"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoder": {"reverse": True}}, "encoder.reverse is for a unidirectional encoder"),
+        ({"encoder": {"bidirectional": "bottom"}}, "bottom needs encoder.layers of 2 or more"),
+        ({"encoder": {"self_attention": 5}}, "self_attention must divide the width"),
+        ({"attention": {"type": "none"}, "decoder": "gnmt"}, "decoder gnmt needs an attention"),
+        ({"decoder": "conditional", "layers": 2}, "decoder conditional has layers: 1"),
+        ({"decoder": "gnmt"}, "decoder gnmt needs layers of 2 or more"),
+        ({"decoder": "conditional", "variational_dropout": True}, "variational_dropout needs decoder luong or"),
+        ({"cell": "gru", "recurrent_dropout": 0.1}, "recurrent_dropout needs cell lstm"),
+        ({"cell": "gru", "forget_bias": 1.0}, "forget_bias is of LSTMs"),
+        ({"deep_output": "maxout"}, "maxout needs decoder bahdanau or conditional"),
+        (
+            {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
+            "self_attention is for what an attention reads; attention summary",
+        ),
+        (
+            {"deep_output": "maxout", "decoder": "conditional", "hidden_size": 7, "encoder": {"hidden_size": 4}},
+            "maxout needs an even hidden_size",
+        ),
+        (
+            {"attention": {"type": "additive", "coverage": "neural", "window": {"type": "monotonic"}}},
+            "attention.window and attention.coverage exclude each other",
+        ),
+    ],
+)
+def test_what_cannot_be_built_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ModelOptions.model_validate(options)
+
+
+def outputs_in_training(source: list[int], **changes: Any) -> torch.Tensor:
+    """What a network in training mode, otherwise without dropout, gives for a source."""
+    model = tiny_model("general", **changes).train()
+    batch = make_batch([source], [[5, 6]])
+    outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
+    return torch.as_tensor(outputs)
+
+
+def test_each_dropout_is_where_its_name_says() -> None:
+    everything = 0.9999999
+    one, other = [4, 5, 6], [7, 8, 4]
+    without = outputs_in_training(one)
+    assert not torch.equal(without, outputs_in_training(other))
+    # No word is seen any more, but their number is.
+    assert torch.equal(
+        outputs_in_training(one, embedding_dropout=everything), outputs_in_training(other, embedding_dropout=everything)
+    )
+    assert not torch.equal(outputs_in_training(one, memory_dropout=everything), without)
+    blind = {"memory_dropout": everything, "bridge": "zero"}  # nothing of the source reaches the decoder
+    assert torch.equal(outputs_in_training(one, **blind), outputs_in_training(other, **blind))
+    assert not outputs_in_training(one, output_dropout=everything).any()
+
+
+def test_a_bidirectional_encoder_may_begin_twice_as_many_layers() -> None:
+    options = {"layers": 2, "hidden_size": 6, "encoder": {"hidden_size": 6, "layers": 1}, "bridge": "copy"}
+    model = build_model(ModelOptions.model_validate(options), 9, 9)
+    outputs, _ = model(BATCH.src_ids, BATCH.src_lengths, BATCH.tgt_in)
+    assert outputs.shape == (2, 5, 6)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)

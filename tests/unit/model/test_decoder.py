@@ -9,29 +9,37 @@ import torch
 from torch import Tensor, nn
 
 from nmt.data.batch import make_batch
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore
+from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, GlobalAttention, Source
+from nmt.model.cells import BahdanauGRUCell, StackedCell
 from nmt.model.decoder import (
     BahdanauDecoder,
+    ConditionalDecoder,
     CopyBridge,
+    Decoder,
     DecoderState,
+    GnmtDecoder,
     LinearBridge,
     LuongDecoder,
+    MaxoutOutput,
+    MeanBridge,
     PlainDecoder,
-    Source,
-    StackedCell,
+    TanhOutput,
     ZeroBridge,
-    attend,
     unroll,
 )
 from nmt.model.encoder import EncoderOutput
+from nmt.model.fast.layers import LSTMCell
 from nmt.training.loss import sequence_loss
 from tests.helpers import (
     ATTENTIONS,
+    MECHANISMS,
     Array,
     fill,
+    lstm_stack,
     numpy_lstm_cell,
     numpy_of,
     numpy_softmax,
+    sigmoid,
     step_log_probs,
     tiny_model,
     waves,
@@ -45,12 +53,13 @@ ScoreFunction = Callable[[Array, Array], float]
 
 def first_state(decoder: PlainDecoder | LuongDecoder | BahdanauDecoder, layers: int) -> DecoderState:
     hidden, cell = waves(layers, len(LENGTHS), HIDDEN, phase=2.0), waves(layers, len(LENGTHS), HIDDEN, phase=3.0)
-    return decoder.start(hidden, cell)
+    return decoder.start(hidden, cell, Source(hidden.transpose(0, 1), hidden.transpose(0, 1), MASK[:, :layers]))
 
 
-def source_of(decoder: PlainDecoder | LuongDecoder | BahdanauDecoder, memory_size: int = MEMORY) -> Source:
+def source_of(decoder: Decoder, memory_size: int = MEMORY) -> Source:
     memory = waves(len(LENGTHS), SRC, memory_size, phase=4.0) * MASK[:, :, None]
-    return Source(memory, decoder.keys(memory), MASK)
+    last = memory[None, :, 0]
+    return Source(memory, decoder.keys(EncoderOutput(memory, last, last)), MASK)
 
 
 def close(found: Tensor, expected: Array) -> None:
@@ -59,7 +68,7 @@ def close(found: Tensor, expected: Array) -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_plain_decoder_is_torchs_lstm(layers: int) -> None:
-    decoder = fill(PlainDecoder(StackedCell(EMBEDDING, HIDDEN, layers, dropout=0.4)).double()).eval()
+    decoder = fill(PlainDecoder(lstm_stack(EMBEDDING, HIDDEN, layers, dropout=0.4)).double()).eval()
     lstm = nn.LSTM(EMBEDDING, HIDDEN, layers, batch_first=True).double()
     lstm.load_state_dict(
         {
@@ -82,10 +91,10 @@ def test_plain_decoder_is_torchs_lstm(layers: int) -> None:
 
 def test_dropout_between_the_layers_leaves_the_recurrence_alone() -> None:
     """Zaremba et al. 2014: only what goes up from a layer to the next is dropped."""
-    cell = fill(StackedCell(EMBEDDING, HIDDEN, 2, dropout=0.999999).double()).train()
+    cell = fill(lstm_stack(EMBEDDING, HIDDEN, 2, dropout=0.999999).double()).train()
     state = first_state(PlainDecoder(cell), 2)
     embedded = waves(len(LENGTHS), EMBEDDING)
-    _, hidden, memory = cell(embedded, state)
+    hidden, memory, _ = cell(embedded, state.hidden, state.cell, state.masks)
     for row in range(len(LENGTHS)):
         inputs = [numpy_of(embedded[row]), np.zeros(HIDDEN)]  # the upper layer reads nothing but its own past
         for layer, lower in enumerate(inputs):
@@ -133,8 +142,9 @@ def luong_scores() -> dict[str, tuple[nn.Module, ScoreFunction]]:
 def test_luong_decoder_is_section_3_of_the_paper(name: str, layers: int, input_feeding: bool) -> None:
     score, score_function = luong_scores()[name]
     memory_size = HIDDEN if name == "dot" else MEMORY
-    cell = StackedCell(EMBEDDING + (HIDDEN if input_feeding else 0), HIDDEN, layers, dropout=0.0)
-    decoder = LuongDecoder(cell, score, memory_size, HIDDEN, input_feeding).double()  # type: ignore[arg-type]
+    cell = lstm_stack(EMBEDDING + (HIDDEN if input_feeding else 0), HIDDEN, layers, dropout=0.0)
+    attention = GlobalAttention(score)  # type: ignore[arg-type]  # a module that is one
+    decoder = LuongDecoder(cell, attention, memory_size, HIDDEN, input_feeding).double()
     fill(decoder.combine, scale=0.9)
     fill(decoder.cell)
     state, source, embedded = first_state(decoder, layers), source_of(decoder, memory_size), waves(2, TGT, EMBEDDING)
@@ -157,13 +167,14 @@ def test_luong_decoder_is_section_3_of_the_paper(name: str, layers: int, input_f
 def test_bahdanau_decoder_is_section_3_1_of_the_paper(layers: int) -> None:
     """The query is s_{i-1}; the context enters the cell; the output reads s_i, c_i and y_{i-1}."""
     score = AdditiveScore(HIDDEN, MEMORY, 6)
-    cell = StackedCell(EMBEDDING + MEMORY, HIDDEN, layers, dropout=0.0)
-    decoder = fill(BahdanauDecoder(cell, score, MEMORY, HIDDEN, EMBEDDING).double())
+    cell = lstm_stack(EMBEDDING + MEMORY, HIDDEN, layers, dropout=0.0)
+    output = TanhOutput(HIDDEN, MEMORY, EMBEDDING)
+    decoder = fill(BahdanauDecoder(cell, GlobalAttention(score), output).double())
     state, source, embedded = first_state(decoder, layers), source_of(decoder), waves(2, TGT, EMBEDDING)
     outputs, weights = unroll(decoder, embedded, state, source)
     assert weights is not None
     w_a, u_a, v_a = numpy_of(score.query.weight), numpy_of(score.memory.weight), numpy_of(score.score.weight)[0]
-    bias, w_o, b_o = numpy_of(score.memory.bias), numpy_of(decoder.combine.weight), numpy_of(decoder.combine.bias)
+    bias, w_o, b_o = numpy_of(score.memory.bias), numpy_of(output.combine.weight), numpy_of(output.combine.bias)
 
     def additive(s: Array, h: Array) -> float:
         return float(v_a @ np.tanh(w_a @ s + u_a @ h + bias))
@@ -183,12 +194,118 @@ def test_attend_gives_each_hypothesis_the_memory_of_its_sentence() -> None:
     assert isinstance(score, GeneralScore)
     memory = waves(2, SRC, MEMORY) * MASK[:, :, None]
     queries = waves(2 * 3, HIDDEN, phase=5.0)
-    contexts, weights = attend(score, queries, Source(memory, score.keys(memory), MASK))
+    source = Source(memory, score.keys(memory), MASK)
+    attended = GlobalAttention(score)(queries, source, queries[:, :0])
+    assert attended.weights is not None
     for row, query in enumerate(queries):
         states = numpy_of(memory[row // 3, : LENGTHS[row // 3]])
         context, expected = context_of(score_function, numpy_of(query), states)
-        close(contexts[row], context)
-        close(weights[row], np.array([*expected, *[0.0] * (SRC - len(expected))]))
+        close(attended.context[row], context)
+        close(attended.weights[row], np.array([*expected, *[0.0] * (SRC - len(expected))]))
+
+
+def test_rnnsearch_is_appendix_a_2_2_of_the_paper() -> None:
+    """Gated units with the context in every gate; the deep output reads s_{i-1} and takes the maximum of pairs."""
+    score, cell = AdditiveScore(HIDDEN, MEMORY, 6), BahdanauGRUCell(EMBEDDING + MEMORY, HIDDEN)
+    output = MaxoutOutput(HIDDEN, MEMORY, EMBEDDING, size=2)
+    decoder = fill(BahdanauDecoder(StackedCell([cell], 0.0), GlobalAttention(score), output).double())
+    source, embedded = source_of(decoder), waves(2, TGT, EMBEDDING)
+    state = decoder.start(waves(1, 2, HIDDEN), waves(1, 2, 0), source)
+    outputs, weights = unroll(decoder, embedded, state, source)
+    assert weights is not None
+    of_output, b_o = numpy_of(output.combine.weight), numpy_of(output.combine.bias)
+    w_z, w_r, w_n = np.split(numpy_of(cell.inputs.weight), 3)
+    b_z, b_r, b_n = np.split(numpy_of(cell.inputs.bias), 3)
+    u_z, u_r = np.split(numpy_of(cell.recurrent_gates.weight), 2)
+    u_n = numpy_of(cell.recurrent.weight)
+    for row, length in enumerate(LENGTHS):
+        s = numpy_of(state.hidden[0, row])
+        for position in range(TGT):
+            word = numpy_of(embedded[row, position])
+            c, a = context_of(additive_of(score), s, numpy_of(source.memory[row, :length]))
+            close(weights[row, position], np.array([*a, *[0.0] * (SRC - length)]))
+            t = of_output @ np.concatenate([s, c, word]) + b_o
+            close(outputs[row, position], np.maximum(t[0::2], t[1::2]))
+            x = np.concatenate([word, c])
+            z, r = sigmoid(w_z @ x + u_z @ s + b_z), sigmoid(w_r @ x + u_r @ s + b_r)
+            s = (1 - z) * s + z * np.tanh(w_n @ x + u_n @ (r * s) + b_n)
+
+
+def test_conditional_decoder_puts_the_attention_between_two_cells() -> None:
+    score = AdditiveScore(HIDDEN, MEMORY, 6)
+    first, second = LSTMCell(EMBEDDING, HIDDEN), LSTMCell(MEMORY, HIDDEN)
+    output = TanhOutput(HIDDEN, MEMORY, EMBEDDING)
+    decoder = fill(ConditionalDecoder(first, second, GlobalAttention(score), output).double())
+    source = source_of(decoder)
+    state = decoder.start(waves(1, 2, HIDDEN), waves(1, 2, HIDDEN, phase=1.0), source)
+    embedded = waves(2, TGT, EMBEDDING)
+    outputs, _ = unroll(decoder, embedded, state, source)
+    for row, length in enumerate(LENGTHS):
+        hidden, memory = numpy_of(state.hidden[0, row]), numpy_of(state.cell[0, row])
+        for position in range(TGT):
+            word = numpy_of(embedded[row, position])
+            between, kept = numpy_lstm_cell(first, word, hidden, memory)
+            context, _ = context_of(additive_of(score), between, numpy_of(source.memory[row, :length]))
+            hidden, memory = numpy_lstm_cell(second, context, between, kept)
+            read = np.concatenate([hidden, context, word])
+            expected = np.tanh(numpy_of(output.combine.weight) @ read + numpy_of(output.combine.bias))
+            close(outputs[row, position], expected)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_gnmt_decoder_asks_with_the_bottom_layer_and_tells_all(residual: bool) -> None:
+    score = AdditiveScore(HIDDEN, MEMORY, 6)
+    cells = [LSTMCell(EMBEDDING + MEMORY, HIDDEN), *(LSTMCell(HIDDEN + MEMORY, HIDDEN) for _ in range(2))]
+    decoder = fill(GnmtDecoder(cells, GlobalAttention(score), MEMORY, 0.0, residual).double())
+    source = source_of(decoder)
+    state = decoder.start(waves(3, 2, HIDDEN), waves(3, 2, HIDDEN, phase=1.0), source)
+    embedded = waves(2, TGT, EMBEDDING)
+    outputs, _ = unroll(decoder, embedded, state, source)
+    for row, length in enumerate(LENGTHS):
+        hidden, memory = [*numpy_of(state.hidden[:, row])], [*numpy_of(state.cell[:, row])]
+        context = np.zeros(MEMORY)
+        for position in range(TGT):
+            read = np.concatenate([numpy_of(embedded[row, position]), context])
+            hidden[0], memory[0] = numpy_lstm_cell(cells[0], read, hidden[0], memory[0])
+            context, _ = context_of(additive_of(score), hidden[0], numpy_of(source.memory[row, :length]))
+            given = hidden[0]
+            for layer in (1, 2):
+                read = np.concatenate([given, context])
+                hidden[layer], memory[layer] = numpy_lstm_cell(cells[layer], read, hidden[layer], memory[layer])
+                given = hidden[layer] + given if residual and layer == 2 else hidden[layer]
+            close(outputs[row, position], given)
+
+
+def additive_of(score: AdditiveScore) -> ScoreFunction:
+    """v' tanh(W_a s + U_a h + b)."""
+    w_a, u_a, v_a = numpy_of(score.query.weight), numpy_of(score.memory.weight), numpy_of(score.score.weight)[0]
+    bias = numpy_of(score.memory.bias)
+    return lambda s, h: float(v_a @ np.tanh(w_a @ s + u_a @ h + bias))
+
+
+def test_copy_bridge_begins_a_layer_with_each_direction() -> None:
+    output = encoded(2, 6)  # two layers, three units in each direction
+    hidden, cell = CopyBridge(by_direction=True)(output, WHOLE)
+    for found, states in ((hidden, output.hidden), (cell, output.cell)):
+        expected = [states[0, :, :3], states[0, :, 3:], states[1, :, :3], states[1, :, 3:]]
+        assert torch.equal(found, torch.stack(expected))
+
+
+@pytest.mark.parametrize("has_cell_state", [False, True])
+def test_mean_bridge_reads_the_mean_of_the_real_states(has_cell_state: bool) -> None:
+    bridge = fill(MeanBridge(MEMORY, HIDDEN, 2, has_cell_state).double())
+    memory = waves(2, SRC, MEMORY) * MASK[:, :, None]
+    hidden, cell = bridge(EncoderOutput(memory, memory[None, :, 0], memory[None, :, 0]), torch.tensor(LENGTHS))
+    assert cell.shape == (2, 2, HIDDEN if has_cell_state else 0)
+    layer = bridge.linear.hidden
+    for row, length in enumerate(LENGTHS):
+        mean = numpy_of(memory[row, :length]).mean(axis=0)
+        expected = np.tanh(numpy_of(layer.weight) @ mean + numpy_of(layer.bias))
+        close(hidden[0, row], expected[:HIDDEN])
+        close(hidden[1, row], expected[HIDDEN:])
+
+
+WHOLE = torch.tensor([SRC, SRC])
 
 
 def encoded(layers: int, width: int) -> EncoderOutput:
@@ -198,9 +315,10 @@ def encoded(layers: int, width: int) -> EncoderOutput:
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_linear_bridge_reads_the_top_layers_backward_state(layers: int) -> None:
-    bridge = fill(LinearBridge(4, HIDDEN, layers).double())
+    bridge = fill(LinearBridge(4, HIDDEN, layers, has_cell_state=True).double())
     output = encoded(2, 8)  # the forward direction's 4 units, then the backward one's
-    for found, linear in zip(bridge(output), (bridge.hidden, bridge.cell), strict=True):
+    for found, linear in zip(bridge(output, WHOLE), (bridge.hidden, bridge.cell), strict=True):
+        assert linear is not None
         assert found.shape == (layers, 2, HIDDEN)
         for row in range(2):
             backward = numpy_of(output.hidden[1, row, 4:])
@@ -211,21 +329,23 @@ def test_linear_bridge_reads_the_top_layers_backward_state(layers: int) -> None:
 
 def test_copy_bridge_gives_each_layer_the_encoders_states() -> None:
     output = encoded(2, 6)
-    hidden, cell = CopyBridge()(output)
+    hidden, cell = CopyBridge(by_direction=False)(output, WHOLE)
     assert torch.equal(hidden, output.hidden)
     assert torch.equal(cell, output.cell)
 
 
 def test_zero_bridge_gives_zeros() -> None:
-    for state in ZeroBridge(HIDDEN, 2)(encoded(1, 6)):
+    for state in ZeroBridge(HIDDEN, 2, has_cell_state=True)(encoded(1, 6), WHOLE):
         assert torch.equal(state, torch.zeros(2, 2, HIDDEN, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
-@pytest.mark.parametrize("layers", [1, 2])
-def test_the_unrolled_pass_is_the_step_of_the_search(attention: str, layers: int) -> None:
+@pytest.mark.parametrize(
+    ("attention", "options"),
+    [*((name, {"layers": layers}) for name in ATTENTIONS for layers in (1, 2)), *((name, {}) for name in MECHANISMS)],
+)
+def test_the_unrolled_pass_is_the_step_of_the_search(attention: str, options: dict[str, Any]) -> None:
     """Hypotheses are multiplied, permuted and left out on the way, and so are sentences."""
-    model = tiny_model(attention, layers=layers).double()
+    model = tiny_model(attention, **options).double()
     sources, targets = [[4, 5, 6, 7], [5, 8], [7, 4, 4]], [[8, 4, 6, 5], [7, 7, 5, 4], [6, 8, 4, 4]]
 
     def expected(sentence: int, target: list[int]) -> Tensor:
@@ -267,6 +387,7 @@ def _turned(target: list[int], position: int, by: int) -> list[int]:
         ("dot", {"bridge": "copy", "tie_output": True}),
         ("general", {"tie_output": True, "share_embeddings": True}),
         ("concat", {"input_feeding": False, "bridge": "zero"}),
+        *((name, {}) for name in MECHANISMS),
     ],
 )
 def test_the_loss_of_a_whole_network_has_the_right_gradients(attention: str, options: dict[str, Any]) -> None:

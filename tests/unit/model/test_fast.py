@@ -4,6 +4,7 @@ import gc
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.data.batch import Batch, make_batch
-from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, Score
+from nmt.model.attention import AdditiveScore, DotScore, GeneralScore, GlobalAttention, Score, Source
 from nmt.model.build import build_model
 from nmt.model.decoder import (
     BahdanauDecoder,
@@ -20,11 +21,10 @@ from nmt.model.decoder import (
     DecoderStep,
     LuongDecoder,
     PlainDecoder,
-    Source,
-    StackedCell,
+    TanhOutput,
     unroll,
 )
-from nmt.model.encoder import Encoder
+from nmt.model.encoder import EncoderOutput
 from nmt.model.fast import cross_entropy, products
 from nmt.model.fast import decoder as fast
 from nmt.model.fast.cross_entropy import linear_cross_entropy
@@ -36,7 +36,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe import ModelOptions, TrainingOptions
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
 from nmt.training.optim import make_optimizer
-from tests.helpers import ATTENTIONS, step_log_probs, waves
+from tests.helpers import ATTENTIONS, lstm_encoder, lstm_stack, step_log_probs, waves
 
 PRECISIONS = {torch.float32: 1e-5, torch.float64: 1e-10}
 BATCH, SRC, TGT, EMBEDDING, HIDDEN, MEMORY = 5, 6, 7, 8, 16, 12
@@ -286,7 +286,7 @@ def test_dropout_of_all_and_of_nothing() -> None:
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_encoder(dtype: torch.dtype, layers: int, bidirectional: bool, lengths: Tensor) -> None:
-    encoder = Encoder(EMBEDDING, HIDDEN, layers, bidirectional, dropout=0.0)
+    encoder = lstm_encoder(EMBEDDING, HIDDEN, layers, bidirectional)
     embedded = leaf(BATCH, SRC, EMBEDDING)
     leaves = [embedded, *encoder.parameters()]
     results = []
@@ -299,7 +299,7 @@ def test_the_encoder(dtype: torch.dtype, layers: int, bidirectional: bool, lengt
 
 
 def test_the_encoders_padding_is_exactly_nothing() -> None:
-    encoder = Encoder(EMBEDDING, HIDDEN, 1, True, dropout=0.0)
+    encoder = lstm_encoder(EMBEDDING, HIDDEN, 1, True)
     embedded = torch.randn(BATCH, SRC, EMBEDDING)
     before = encoder(embedded, LENGTHS)
     padding = ~length_mask(LENGTHS, SRC)
@@ -315,21 +315,26 @@ def test_the_encoders_padding_is_exactly_nothing() -> None:
 # -- decoder -----------------------------------------------------------------------------------------------------------
 
 
+def source_of(decoder: Decoder, memory: Tensor, mask: Tensor) -> Source:
+    return Source(memory, decoder.keys(EncoderOutput(memory, memory[None, :, 0], memory[None, :, 0])), mask)
+
+
 def luong(score: Callable[[int], Score], feeding: bool, memory: int = MEMORY) -> Callable[[int, float], Decoder]:
     def make(layers: int, dropout: float) -> Decoder:
-        cell = StackedCell(EMBEDDING + (HIDDEN if feeding else 0), HIDDEN, layers, dropout)
-        return LuongDecoder(cell, score(memory), memory, HIDDEN, feeding)
+        cell = lstm_stack(EMBEDDING + (HIDDEN if feeding else 0), HIDDEN, layers, dropout)
+        return LuongDecoder(cell, GlobalAttention(score(memory)), memory, HIDDEN, feeding)
 
     return make
 
 
 def bahdanau(layers: int, dropout: float) -> Decoder:
-    cell = StackedCell(EMBEDDING + MEMORY, HIDDEN, layers, dropout)
-    return BahdanauDecoder(cell, AdditiveScore(HIDDEN, MEMORY, 10), MEMORY, HIDDEN, EMBEDDING)
+    cell = lstm_stack(EMBEDDING + MEMORY, HIDDEN, layers, dropout)
+    attention = GlobalAttention(AdditiveScore(HIDDEN, MEMORY, 10))
+    return BahdanauDecoder(cell, attention, TanhOutput(HIDDEN, MEMORY, EMBEDDING))
 
 
 def plain(layers: int, dropout: float) -> Decoder:
-    return PlainDecoder(StackedCell(EMBEDDING, HIDDEN, layers, dropout))
+    return PlainDecoder(lstm_stack(EMBEDDING, HIDDEN, layers, dropout))
 
 
 DECODERS: dict[str, tuple[Callable[[int, float], Decoder], int]] = {
@@ -353,13 +358,15 @@ def test_the_decoders(dtype: torch.dtype, name: str, layers: int, dropout: float
     assert isinstance(decoder, nn.Module)
     memory, embedded = leaf(BATCH, SRC, width), leaf(BATCH, TGT, EMBEDDING)
     hidden, cell = leaf(layers, BATCH, HIDDEN), leaf(layers, BATCH, HIDDEN)
-    feed = leaf(*decoder.start(hidden, cell).feed.shape)
+    mask = length_mask(LENGTHS, SRC)
+    start = decoder.start(hidden, cell, source_of(decoder, memory, mask))
+    feed = leaf(*start.feed.shape)
     leaves = [memory, embedded, hidden, cell, *([feed] if feed.numel() else []), *decoder.parameters()]
     results = []
     for way, unrolled in ((nullcontext, fast.unroll), (readable_steps, unroll)):
         with way():
-            source = Source(memory, decoder.keys(memory), length_mask(LENGTHS, SRC))
-            outputs, weights = unrolled(decoder, embedded, DecoderState(hidden, cell, feed), source)
+            source = source_of(decoder, memory, mask)
+            outputs, weights = unrolled(decoder, embedded, replace(start, feed=feed), source)
         results.append([outputs] if weights is None else [outputs, weights])
     close(results[0], results[1], dtype)
     close(gradients(results[0], leaves), gradients(results[1], leaves), dtype)
@@ -372,7 +379,7 @@ def test_dropout_between_layers_is_drawn_for_each_step_and_row() -> None:
     for one, width in ((decoder, MEMORY), (fed, HIDDEN)):
         embedded, zeros = torch.randn(1, TGT, EMBEDDING).expand(BATCH, -1, -1), torch.zeros(2, BATCH, HIDDEN)
         source = Source(torch.randn(BATCH, SRC, width), torch.randn(BATCH, SRC, width), length_mask(LENGTHS, SRC))
-        outputs, _ = fast.unroll(one, embedded, one.start(zeros, zeros), source)
+        outputs, _ = fast.unroll(one, embedded, one.start(zeros, zeros, source), source)
         assert not torch.equal(outputs[0], outputs[1])
 
 
@@ -388,8 +395,8 @@ def test_dropout_between_layers_has_its_gradient(name: str) -> None:
 
     def outputs(memory: Tensor, embedded: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
         torch.manual_seed(4)
-        source = Source(memory, decoder.keys(memory), length_mask(torch.tensor([3, 2]), 3))
-        return fast.unroll(decoder, embedded, decoder.start(hidden, cell), source)[0]
+        source = source_of(decoder, memory, length_mask(torch.tensor([3, 2]), 3))
+        return fast.unroll(decoder, embedded, decoder.start(hidden, cell, source), source)[0]
 
     assert torch.autograd.gradcheck(outputs, leaves)
 
@@ -401,8 +408,10 @@ def test_what_changes_before_backward_is_an_error_and_no_wrong_gradient(name: st
     assert isinstance(decoder, nn.Module)
     for change in ("weights", "outputs"):
         memory, zeros = leaf(BATCH, SRC, width), torch.zeros(1, BATCH, HIDDEN)
-        source = Source(memory, decoder.keys(memory), length_mask(LENGTHS, SRC))
-        outputs, weights = fast.unroll(decoder, leaf(BATCH, TGT, EMBEDDING), decoder.start(zeros, zeros), source)
+        source = source_of(decoder, memory, length_mask(LENGTHS, SRC))
+        outputs, weights = fast.unroll(
+            decoder, leaf(BATCH, TGT, EMBEDDING), decoder.start(zeros, zeros, source), source
+        )
         assert weights is not None
         changed = weights if change == "weights" else source.memory
         with torch.no_grad():
@@ -426,19 +435,19 @@ def test_a_score_that_is_not_claimed_takes_its_readable_step() -> None:
         torch.zeros(1, BATCH, HIDDEN),
     )
     source = Source(memory, memory, length_mask(LENGTHS, SRC))
-    with pytest.warns(UserWarning, match="Scaled has no fast way"):
-        outputs, _ = fast.unroll(decoder, embedded, decoder.start(zeros, zeros), source)
-    expected, _ = unroll(decoder, embedded, decoder.start(zeros, zeros), source)
+    assert fast.slow_part(decoder) == "Scaled"
+    outputs, _ = fast.unroll(decoder, embedded, decoder.start(zeros, zeros, source), source)
+    expected, _ = unroll(decoder, embedded, decoder.start(zeros, zeros, source), source)
     torch.testing.assert_close(outputs, expected)
 
 
 def test_a_decoder_that_is_not_claimed_takes_its_readable_step() -> None:
     class Other:
-        def keys(self, memory: Tensor) -> Tensor:
-            return memory
+        def keys(self, encoded: EncoderOutput) -> Tensor:
+            return encoded.memory
 
-        def start(self, hidden: Tensor, cell: Tensor) -> DecoderState:
-            return DecoderState(hidden, cell, hidden[0, :, :0])
+        def start(self, hidden: Tensor, cell: Tensor, source: Source) -> DecoderState:
+            return DecoderState(hidden, cell, hidden[0], hidden[0], hidden)
 
         def step(self, embedded: Tensor, state: DecoderState, source: Source) -> DecoderStep:
             return DecoderStep(embedded, None, state)
@@ -446,8 +455,9 @@ def test_a_decoder_that_is_not_claimed_takes_its_readable_step() -> None:
     source = Source(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), torch.ones(1, 1, dtype=torch.bool))
     zeros = torch.zeros(1, 1, 1)
     embedded = torch.arange(6.0).reshape(1, 3, 2)
-    with pytest.warns(UserWarning, match="Other has no fast way"):
-        outputs, weights = fast.unroll(Other(), embedded, DecoderState(zeros, zeros, zeros[0]), source)
+    decoder = Other()
+    assert fast.slow_part(decoder) == "Other"
+    outputs, weights = fast.unroll(decoder, embedded, decoder.start(zeros, zeros, source), source)
     assert torch.equal(outputs, embedded)
     assert weights is None
 
@@ -495,7 +505,7 @@ def test_cross_entropy_without_gradient_multiplies_once(monkeypatch: pytest.Monk
 
 def network(attention: str, **options: Any) -> Seq2Seq:
     sizes = {"embedding_size": 8, "hidden_size": 8, "dropout": 0.0}
-    return build_model(ModelOptions(attention=ATTENTIONS[attention], **sizes | options), 13, 13)
+    return build_model(ModelOptions.model_validate(sizes | ATTENTIONS[attention] | options), 13, 13)
 
 
 def some_batch() -> Batch:

@@ -145,7 +145,7 @@ def test_layers_with_a_limit_are_replaced_and_others_not() -> None:
 def test_every_product_of_a_network_but_the_encoders_is_quantised(attention: str) -> None:
     model = tiny_model(attention, layers=2)
     names = {name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.LSTMCell)}
-    unused = {"decoder.score.score"}  # a product with a vector
+    unused = {"decoder.attention.score.score"}  # a product with a vector
     with observed_limits(model) as limits, torch.inference_mode():
         state = model.start(torch.tensor([[4, 5, 3]]), torch.tensor([3]))
         step_log_probs(model, torch.tensor([2]), state)

@@ -2,18 +2,24 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from nmt import Translator, load_recipe, train
 from nmt.bundle import load_bundle
+from nmt.data.batch import Batch, make_batch
+from nmt.data.numbers import number_corpus
 from nmt.errors import UserError
-from nmt.training.checkpoint import WholeCheckpoints
-from nmt.training.finish import average_weights
+from nmt.tokenizer import PAD
+from nmt.training.checkpoint import WholeCheckpoints, mean_weights, network_weights
+from nmt.training.loss import sequence_loss
+from nmt.training.minimum_risk import MinimumRisk
 from nmt.training.task import TranslationTask
-from tests.training_runs import tiny_recipe, weights_of
+from tests.training_runs import last_weights, tiny_recipe, weights_of
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +40,7 @@ def test_the_folder_holds_all_that_a_person_looks_for(finished: Path) -> None:
     assert {
         "recipe.yaml",
         "log.txt",
+        "curves.jsonl",
         "results.json",
         "checkpoints/last.ckpt",
         "model/model.safetensors",
@@ -69,7 +76,7 @@ def test_the_model_is_the_mean_of_the_best_checkpoints(finished: Path) -> None:
     for name, value in weights_of(finished).items():
         expected = (states[0][f"model.{name}"] + states[1][f"model.{name}"]) / 2
         torch.testing.assert_close(value, expected)
-    averaged = average_weights(checkpoints)
+    averaged = mean_weights([network_weights(path) for path in checkpoints])
     torch.testing.assert_close(averaged["decoder.combine.weight"], weights_of(finished)["decoder.combine.weight"])
 
 
@@ -152,7 +159,7 @@ def test_out_of_memory_names_the_batch_and_the_field(tmp_path: Path, monkeypatch
     def exhausted(*_: object) -> None:
         raise torch.OutOfMemoryError("tried to allocate too much")
 
-    monkeypatch.setattr("nmt.training.task.sequence_loss", exhausted)
+    monkeypatch.setattr("nmt.training.objective.sequence_loss", exhausted)
     message = r"out of memory with a batch of 32 sentences, source \d+ and target \d+ pieces; lower training.batch_size"
     with pytest.raises(UserError, match=message):
         train(tiny_recipe(tmp_path), run=tmp_path / "run")
@@ -175,7 +182,7 @@ def test_out_of_memory_in_the_validation_names_its_own_batch(tmp_path: Path, mon
     def exhausted(*_: object) -> None:
         raise torch.OutOfMemoryError("tried to allocate too much")
 
-    monkeypatch.setattr("nmt.translator.greedy_search", exhausted)
+    monkeypatch.setattr("nmt.translator.search", exhausted)
     with pytest.raises(UserError, match=r"out of memory with a batch of 25 sentences, source \d+ pieces, beam 1"):
         train(tiny_recipe(tmp_path), run=tmp_path / "run")
 
@@ -201,6 +208,83 @@ def test_the_planned_steps_are_those_that_are_made(tmp_path: Path) -> None:
     assert json.loads((run / "results.json").read_text())["train"]["steps"] == 3 * 2  # 7 batches an epoch
     last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == 6
+
+
+def test_a_schedule_of_epochs_changes_the_rate_between_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches an epoch has: here, of tokens, not always as many."""
+    original = TranslationTask.on_before_optimizer_step
+    rates: dict[int, set[float]] = {}
+
+    def noted(self: TranslationTask, optimizer: torch.optim.Optimizer) -> None:
+        rates.setdefault(self.current_epoch, set()).add(optimizer.param_groups[0]["lr"])
+        original(self, optimizer)
+
+    monkeypatch.setattr(TranslationTask, "on_before_optimizer_step", noted)
+    training = {"batch_size": 300, "batch_unit": "tokens", "learning_rate": 0.5, "optimizer": "sgd"}
+    schedule = {"type": "halving", "start": 2, "every": 2}
+    options: dict[str, Any] = {"training": {**training, "schedule": schedule}, "trainer": {"max_epochs": 6}}
+    train(tiny_recipe(tmp_path, **options, data={"test": None}), run=tmp_path / "run")
+    assert rates == {0: {0.5}, 1: {0.5}, 2: {0.25}, 3: {0.25}, 4: {0.125}, 5: {0.125}}
+
+
+def test_a_risk_is_the_mean_over_sentences_however_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step on all sentences, in one batch or in several that are accumulated."""
+
+    def reversed_references(_: object, batch: Batch) -> list[list[list[int]]]:
+        return [[ids[ids != PAD].tolist()[-2::-1]] for ids in batch.tgt_out]
+
+    def constant(candidates: Sequence[object], _: object) -> list[float]:
+        return [0.1, 0.9][: len(candidates)]
+
+    objective = MinimumRisk(1.0, reversed_references, constant)
+    monkeypatch.setattr("nmt.training.task.make_objective", lambda *_: objective)
+    training = {"optimizer": "sgd", "learning_rate": 1.0}
+    data = {"train": "train[:40]", "validation": "validation[:2]", "test": None}
+    weights = []
+    for size, accumulate in ((40, 1), (9, 5)):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        trainer = {"max_epochs": 1, "accumulate_grad_batches": accumulate}
+        recipe = tiny_recipe(folder, data=data, training={**training, "batch_size": size}, trainer=trainer)
+        weights.append(last_weights(train(recipe, run=folder / "run")))
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "accumulate"), [(40, 1), (9, 5)])
+def test_the_gradient_is_the_sum_over_tokens_divided_by_sentences(
+    size: int, accumulate: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step on all sentences, beside the gradients of each sentence alone; the loss shown is per token."""
+    original, shown = TranslationTask.on_before_optimizer_step, []
+
+    def noted(self: TranslationTask, optimizer: torch.optim.Optimizer) -> None:
+        original(self, optimizer)
+        shown.append(self.last_loss)
+
+    monkeypatch.setattr(TranslationTask, "on_before_optimizer_step", noted)
+    data = {"train": "train[:40]", "validation": "validation[:2]", "test": None}
+    sgd = {"optimizer": "sgd", "learning_rate": 0.5, "normalization": "sentences"}
+    once = {"max_epochs": 1, "gradient_clip_val": None}
+    start = train(tiny_recipe(tmp_path, data=data, trainer=once), run=tmp_path / "start")
+    training = {**sgd, "batch_size": size, "start_from": str(start)}
+    trainer = {**once, "accumulate_grad_batches": accumulate}
+    found = last_weights(
+        train(tiny_recipe(tmp_path, data=data, training=training, trainer=trainer), run=tmp_path / "a")
+    )
+
+    bundle = load_bundle(start)
+    model, (source, target) = bundle.model.requires_grad_(), (bundle.tokenizers.source, bundle.tokenizers.target)
+    nll, tokens = 0.0, 0
+    for row in number_corpus("train")[:40]:
+        loss = sequence_loss(model, make_batch(source.encode([row["de"]]), target.encode([row["en"]])))
+        torch.autograd.backward(loss.objective)
+        nll += loss.nll.item()
+        tokens += int(loss.tokens)
+    assert shown[-1] == pytest.approx(nll / tokens, rel=1e-5)
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None
+        torch.testing.assert_close(found[f"model.{name}"], weight - 0.5 * weight.grad / 40, rtol=1e-4, atol=1e-6)
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

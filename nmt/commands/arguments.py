@@ -1,0 +1,169 @@
+"""What several commands ask for and do alike."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.errors import UserError
+from nmt.text import writing_output
+
+if TYPE_CHECKING:
+    from nmt.recipe import DataOptions
+    from nmt.translator import Translator
+
+BLOCK_LINES = 4096
+"""Lines translated or aligned together at the most."""
+
+
+def add_overrides(command: argparse.ArgumentParser) -> None:
+    """Fields of a recipe to change, anywhere among the arguments."""
+    command.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", default=[], help="change a field, as in model.hidden_size=256"
+    )
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Which model, and where it computes."""
+    command.add_argument(
+        "--model",
+        metavar="RUN_OR_BUNDLE",
+        type=Path,
+        action="append",
+        help="folder of the model (the newest finished run); several times: an ensemble of several",
+    )
+    command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")
+
+
+def add_search(command: argparse.ArgumentParser) -> None:
+    """How to search, where the recipe says something else."""
+    command.add_argument("--beam", type=positive, metavar="N", help="hypotheses per line; 1 is greedy (the recipe's)")
+    command.add_argument(
+        "--length-penalty",
+        type=non_negative,
+        metavar="A",
+        help="0: none; larger prefers longer translations (the recipe's)",
+    )
+    command.add_argument(
+        "--batch-size",
+        type=positive,
+        metavar="N",
+        help="lines translated together: speed and memory, not the result (the recipe's)",
+    )
+    command.add_argument(
+        "--replace-unknown",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="put source words in the place of unknown ones, by the attention (the recipe's)",
+    )
+    command.add_argument(
+        "--dictionary", metavar="FILE", help="with it: what to put for a source word, tab-separated (the recipe's)"
+    )
+    command.add_argument(
+        "overrides", metavar="search.KEY=VALUE", nargs="*", default=[], help="change a field of the recipe's search"
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number from 0 up."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    """A number above 0."""
+    value = non_negative(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
+def non_negative(text: str) -> float:
+    """A number from 0 up."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 up")
+    return value
+
+
+def write_line(text: str) -> None:
+    """Writes to standard output at once; raises as `writing_output`."""
+    with writing_output():
+        sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """Tells a person what is going on."""
+    print(f"nmt: {text}", file=sys.stderr)
+
+
+def check_equal_length(one: Path, other: Path) -> None:
+    """Raises a `UserError` if two files have not as many lines as each other."""
+    from nmt.text import count_lines
+
+    sizes = [count_lines(path) for path in (one, other)]
+    if sizes[0] != sizes[1]:
+        raise UserError(f"{one} has {sizes[0]} lines, but {other} has {sizes[1]}")
+
+
+def models(options: argparse.Namespace) -> list[Path]:
+    """Those of --model, or the newest."""
+    return options.model or [newest()]
+
+
+def newest() -> Path:
+    """The newest finished run, which is said."""
+    from nmt.runs import newest_finished_run
+
+    run = newest_finished_run()
+    print(f"nmt: using {run}, the newest finished run", file=sys.stderr)
+    return run
+
+
+def load(options: argparse.Namespace) -> "Translator":
+    """The translator of --model, with the search options of the command line."""
+    chosen = models(options)  # before torch is imported, so that a missing model is answered at once
+    from nmt.translator import Translator
+
+    return Translator.load(chosen, options.device, **search_options(options))
+
+
+def search_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of the recipe's `search`."""
+    from nmt.recipe_file import read_overrides
+
+    arguments = {
+        "beam_size": "beam",
+        "length_penalty": "length_penalty",
+        "batch_size": "batch_size",
+        "alignment": "of",
+        "replace_unknown": "replace_unknown",
+        "dictionary": "dictionary",
+    }
+    given = {field: getattr(options, argument, None) for field, argument in arguments.items()}
+    options_given = {field: value for field, value in given.items() if value is not None}
+    return read_overrides(getattr(options, "overrides", []), "search") | options_given
+
+
+def with_path(data: "DataOptions", path: Sequence[str] | None) -> "DataOptions":
+    """The recipe's `data` with another path, or two."""
+    from nmt.recipe import DataOptions
+
+    if path is None:
+        return data
+    if len(path) > 2:
+        raise UserError("--data takes one path, or two text files")
+    return DataOptions.model_validate({**data.model_dump(), "path": path[0] if len(path) == 1 else list(path)})

@@ -1,0 +1,87 @@
+"""What may be asked of the translation of a single line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+
+from nmt.errors import UserError
+from nmt.search.constrained import Progress
+from nmt.search.types import SearchSettings
+from nmt.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What the translation of a line must hold; of a blank line, which stays blank, it is not asked.
+
+    Attributes:
+        prefix: it begins with this text, which is tokenized by itself; its probability counts.
+        phrases: these occur in it, each tokenized by itself.
+    """
+
+    prefix: str = ""
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line to translate, in ids.
+
+    Attributes:
+        number: its place among the lines.
+        source: its pieces; none of a blank line.
+        prefix: the first pieces of its translation.
+        phrases: the pieces of what must occur in it.
+    """
+
+    number: int
+    source: list[int]
+    prefix: list[int]
+    phrases: list[list[int]]
+
+
+def guided_lines(
+    sources: Sequence[list[int]], guides: Sequence[Guide] | None, target: Tokenizer, settings: SearchSettings
+) -> list[Line]:
+    """The lines with what their translations must hold.
+
+    Args:
+        sources: pieces of each line.
+        guides: one for each line; None if nothing is asked.
+        target: the translations' tokenizer.
+        settings: how they are searched.
+
+    Raises:
+        UserError: if there is not one guide for each line, or no translation could follow one.
+    """
+    if guides is None:
+        return [Line(number, source, [], []) for number, source in enumerate(sources)]
+    if len(guides) != len(sources):
+        raise UserError(f"{len(sources)} lines to translate, but guides for {len(guides)}; there must be one for each")
+    prefixes = target.encode([guide.prefix.strip() for guide in guides])
+    phrases = [target.encode([one for phrase in guide.phrases if (one := phrase.strip())]) for guide in guides]
+    if any(prefixes) and any(phrases):
+        raise UserError("prefixes and phrases cannot be had together; give one of them")
+    if any(phrases) and (settings.processors or settings.diversity_groups > 1):
+        raise UserError("phrases that must occur cannot be had with search.block_ngrams or diversity_groups")
+    lines = [Line(number, *ids) for number, ids in enumerate(zip(sources, prefixes, phrases, strict=True))]
+    limits = settings.max_length(torch.tensor([len(source) + 1 for source in sources]))
+    for line, guide, most in zip(lines, guides, limits.tolist(), strict=True):
+        if line.source:
+            _check(line, guide, most, settings)
+    return lines
+
+
+def _check(line: Line, guide: Guide, most: int, settings: SearchSettings) -> None:
+    """Refuses what a translation of `most` pieces has no room for, and phrases that may not come."""
+    asked = f"prefix {guide.prefix[:60]!r}" if line.prefix else f"phrases {', '.join(guide.phrases)[:60]!r}"
+    size = len(line.prefix) or Progress.begin(line.phrases).left
+    if size > most:
+        raise UserError(
+            f"the {asked} have {size} pieces, but the translation of their line has {most} at the most; "
+            "raise search.max_length_extra"
+        )
+    if set(chain(*line.phrases)) & {*settings.banned, settings.eos}:
+        raise UserError(f"the {asked} hold a piece that no translation may have, such as an unknown word")

@@ -1,0 +1,92 @@
+"""What a report consists of, before it becomes HTML or Markdown."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+NOTHING = "–"
+"""What a table shows where there is no value."""
+
+_NUMBER = re.compile(rf"[\d.,()±+\-−%\s]*\d[\d.,()±%\s]*|{NOTHING}|")
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A text of which some parts stand out: pairs of a part and whether it does."""
+
+    parts: tuple[tuple[str, bool], ...]
+
+
+Cell = str | Marked
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of a row names it.
+
+    Attributes:
+        caption: what it shows.
+        header: names of the columns.
+        rows: as many cells each.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers only."""
+        columns = zip(*self.rows, strict=True)
+        return [all(isinstance(cell, str) and _NUMBER.fullmatch(cell) for cell in column) for column in columns]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, complete with its text for those who cannot see it."""
+
+    caption: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Drawings that are looked at side by side, under a common caption if there is something to say of them all."""
+
+    figures: Sequence[Figure]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        title: its heading.
+        text: paragraphs: how to read what follows, or why there is nothing.
+        legend: which line is which run, for all its drawings.
+        strips: the drawings.
+        tables: the numbers.
+    """
+
+    title: str
+    text: Sequence[str] = ()
+    legend: Markup = field(default_factory=Markup)
+    strips: Sequence[Strip] = ()
+    tables: Sequence[Table] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that is said of one test set."""
+
+    title: str
+    text: Sequence[str]
+    sections: Sequence[Section]
+
+
+def printable(text: str) -> str:
+    """A text of the data with a mark in the place of each character that no page can hold."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)

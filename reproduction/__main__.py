@@ -1,0 +1,97 @@
+"""Makes docs/reproduction.md: result files of finished runs, the tests of their differences, and the page.
+
+python -m reproduction collect recipes/multi30k/feed.yaml RUN ... --commit COMMIT
+python -m reproduction compare FOLDER_OF_RUNS
+python -m reproduction bentrevett recipes/de-en.yaml RUN --commit COMMIT
+python -m reproduction page
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nmt.errors import UserError
+from nmt.report.collect import read_runs
+from nmt.text import write_text
+from reproduction import bentrevett
+from reproduction.collect import describe, full_name, with_sets
+from reproduction.compare import compare, find_runs
+from reproduction.files import COMPARISONS, FOLDER, PROTOCOL, name_of, read_results, write_json
+from reproduction.page import page
+from reproduction.searches import measure
+
+PAGE = FOLDER.with_suffix(".md")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Does what the command line says."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run_command(options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m reproduction", description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(required=True)
+    collect = commands.add_parser("collect", help="write the result file of each finished run")
+    _add_run(collect, "+")
+    collect.add_argument("--row", help="what the row is called; the recipe's name")
+    collect.add_argument("--set", action="append", default=[], metavar="NAME=FILE", help="of nmt evaluate --json")
+    collect.add_argument("--device", default="auto", help="cpu, cuda, ...")
+    collect.add_argument("--scores-only", action="store_true", help="no searches by the model, no gradients")
+    collect.set_defaults(run_command=_collect)
+    comparing = commands.add_parser("compare", help="test every two rows that a claim compares")
+    comparing.add_argument("folder", type=Path, help="below which the runs lie that were collected")
+    comparing.set_defaults(run_command=_compare)
+    protocol = commands.add_parser("bentrevett", help="score a run as bentrevett/pytorch-seq2seq does")
+    _add_run(protocol, 1)
+    protocol.set_defaults(run_command=_bentrevett)
+    commands.add_parser("page", help="write docs/reproduction.md").set_defaults(run_command=_page)
+    return parser
+
+
+def _add_run(command: argparse.ArgumentParser, number: str | int) -> None:
+    command.add_argument("recipe", type=Path, help="that was trained")
+    command.add_argument("run", type=Path, nargs=number, help="a finished run of it, whatever its direction and seed")
+    command.add_argument("--commit", required=True, help="of the code that trained")
+
+
+def _collect(options: argparse.Namespace) -> None:
+    for run in read_runs(options.run):
+        found = describe(run, options.recipe, options.row or options.recipe.stem, options.commit)
+        measured = {} if options.scores_only else measure(run, options.device, _say)
+        path = FOLDER / f"{name_of(found)}.json"
+        write_json(path, with_sets({**found, **measured}, options.set))
+        _say(f"written: {path}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    results = read_results()
+    found = find_runs(options.folder, results)
+    if absent := [name_of(result) for result in results if result not in [known for known, _ in found]]:
+        _say(f"not below {options.folder}, and so not compared: {', '.join(absent)}")
+    write_json(FOLDER / COMPARISONS, compare(found, _say))
+
+
+def _bentrevett(options: argparse.Namespace) -> None:
+    (run,) = read_runs(options.run)
+    found = bentrevett.score_run(run, options.recipe, full_name(options.commit))
+    write_json(FOLDER / PROTOCOL, found)
+    _say(f"BLEU {found['bleu']:.2f}, greedy {found['greedy']:.2f}")
+
+
+def _page(_options: argparse.Namespace) -> None:
+    write_text(PAGE, page())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

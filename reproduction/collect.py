@@ -1,0 +1,109 @@
+"""From a finished run to a small file of numbers, without any text of the corpus and without translations."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.machine import describe_versions
+from nmt.errors import UserError
+from nmt.recipe import Recipe
+from nmt.recipe_file import load_recipe
+from nmt.report.collect import Run
+from nmt.report.scores import recipe_fields
+from reproduction.files import ROOT, Result
+
+_OWN_TO_A_RUN = ("data.path", "data.source", "data.target", "data.workers", "training.seed", "trainer.devices")
+"""Fields that may be otherwise than in the recipe of the row: they stand elsewhere in the file, or mean nothing."""
+
+
+def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
+    """What is known without the model.
+
+    Args:
+        run: finished.
+        recipe: the file of its row.
+        row: what the row is called.
+        commit: of the code that trained it.
+
+    Raises:
+        UserError: if there is no such recipe or commit, or the code that measures is none that was committed.
+    """
+    results, train, data = run.results, run.results["train"], run.recipe.data
+    base, difference = _difference(recipe)
+    return {
+        "row": row,
+        "recipe": str(recipe.resolve().relative_to(ROOT)),
+        "base": base,
+        "difference": difference,
+        "changed": _changed(load_recipe(recipe).recipe, run.recipe),
+        "source": data.source,
+        "target": data.target,
+        "seed": run.recipe.training.seed,
+        "parameters": results["parameters"],
+        **{name: train[name] for name in ("seconds", "epochs", "steps", "target_tokens_per_second")},
+        "commit": full_name(commit),
+        "measured_at": _measured_at(),
+        "versions": results["versions"],
+        "hashes": results["hashes"],
+        **{name: results[name] for name in ("validation", "test") if name in results},
+    }
+
+
+def _difference(path: Path) -> tuple[str | None, dict[str, str]]:
+    """The recipe that a recipe extends, and the fields in which they are not equal; none of one that extends none."""
+    base = yaml.safe_load(path.read_text(encoding="utf-8")).get("extends")
+    if base is None:
+        return None, {}
+    parent = path.parent / str(base)
+    return parent.stem, _changed(load_recipe(parent).recipe, load_recipe(path).recipe)
+
+
+def _changed(before: Recipe, now: Recipe) -> dict[str, str]:
+    """The fields that are not equal, as they are now; without those that one side does not have or that say nothing."""
+    old, new = recipe_fields(before), recipe_fields(now)
+    return {name: value for name, value in new.items() if old.get(name, "null") != value and name not in _OWN_TO_A_RUN}
+
+
+def full_name(commit: str) -> str:
+    """The twelve letters of a commit that is named in some way.
+
+    Raises:
+        UserError: if there is no such commit.
+    """
+    command = ["git", "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise UserError(f"--commit {commit}: this repository has no such commit; name the one that trained the run")
+    return found.stdout[:12]
+
+
+def _measured_at() -> str:
+    commit = describe_versions()["commit"]
+    if commit.endswith("+"):
+        raise UserError(
+            "files of nmt or reproduction are not committed; commit them, so that the numbers can be had again"
+        )
+    return commit
+
+
+def read_set(named: str) -> tuple[str, Mapping[str, Any]]:
+    """Another test set, `NAME=FILE`, with the scores that `nmt evaluate --json` has printed.
+
+    Raises:
+        UserError: if the file holds none.
+    """
+    name, _, path = named.partition("=")
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        return name, {key: found[key] for key in ("beam", "greedy", "perplexity", "bleu_by_source_length")}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"--set {named}: give NAME=FILE, the file as nmt evaluate --json prints it") from None
+
+
+def with_sets(result: Result, named: Sequence[str]) -> Result:
+    """The result with other test sets."""
+    return {**result, "sets": dict(map(read_set, named))} if named else result

@@ -1,0 +1,206 @@
+"""What is done to text before it is cut into pieces, against the scripts' own output and against the library."""
+
+import gzip
+import html
+import itertools
+import json
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nmt.errors import UserError
+from nmt.preparation import Preparation, preparations
+from nmt.recipe import DataOptions, TokenizerOptions
+from nmt.tokenizer import UNK, Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
+from tests.fixtures_text import ODD_LINES, SOURCES, tokenizer
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+RAW, PREPARED = SHARED / "multi30k", SHARED / "multi30k-lc-tok"
+NEEDS_TEXT = pytest.mark.skipif(not (RAW.exists() and PREPARED.exists()), reason="no ../shared/data/multi30k*")
+
+MOSES = Preparation(moses=True, language="en")
+ALL = Preparation(lowercase=True, normalize_punctuation=True, moses=True, language="de")
+LINES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40)
+
+
+def column(path: Path, language: str) -> list[str]:
+    content = path.read_bytes()
+    lines = (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines()
+    return [json.loads(line)[language] for line in lines]
+
+
+# -- the text -----------------------------------------------------------------------------------------------------
+
+
+@NEEDS_TEXT
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_the_steps_give_the_text_that_the_scripts_gave(language: str) -> None:
+    raw, published = column(RAW / "test.jsonl", language), column(PREPARED / "test.jsonl", language)
+    preparation = Preparation(lowercase=True, normalize_punctuation=True, moses=True, language=language)
+    assert [preparation.prepare(line) for line in raw] == [html.unescape(line) for line in published]
+
+
+def test_by_hand() -> None:
+    assert MOSES.prepare("It's Mr. Li's (old) dog, isn't it?") == "It 's Mr. Li 's ( old ) dog , isn 't it ?"
+    assert Preparation(moses=True, language="fr").prepare("L'été, c'est ça!") == "L' été , c' est ça !"
+    assert Preparation(lowercase=True).prepare("It's  Mr. LI") == "it's  mr. li"
+    assert Preparation(normalize_punctuation=True, language="de").prepare("„Ja“ – nein…") == '"Ja" - nein...'
+    assert ALL.prepare("„JA“, sagt er.") == '" ja " , sagt er .'
+    assert Preparation().prepare("  „Ja“ ") == "  „Ja“ "
+
+
+def test_the_language_decides() -> None:
+    texts = ["Das ist z. B. so", "don't", "L'été"]
+    different = {tuple(Preparation(moses=True, language=code).prepare(text) for text in texts) for code in ("en", "fr")}
+    assert len(different) == 2
+
+
+def test_nothing_is_escaped() -> None:
+    text = 'AT & T\'s <b> [1] | "x"'
+    tokens = MOSES.prepare(text).split()
+    assert "".join(tokens) == text.replace(" ", "")
+    assert MOSES.restore("&amp; a &lt; b") == "&amp; a &lt; b"  # text that held such letters
+
+
+@NEEDS_TEXT
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_most_text_comes_back(language: str) -> None:
+    lines = column(RAW / "test.jsonl", language)
+    preparation = Preparation(moses=True, language=language)
+    same = [preparation.restore(preparation.prepare(line)) == " ".join(line.split()) for line in lines]
+    assert np.mean(same) > 0.98
+
+
+@given(text=LINES, preparation=st.sampled_from([MOSES, ALL, Preparation(lowercase=True)]))
+@example(text="eins\u2028zwei\r\x85drei", preparation=MOSES)
+def test_any_text_stays_one_line_and_blank_stays_blank(text: str, preparation: Preparation) -> None:
+    prepared = preparation.prepare(text)
+    assert "\n" not in prepared + preparation.restore(prepared) + preparation.restore(text)
+    if not text.strip():
+        assert not prepared.strip()
+        assert not preparation.restore(text).strip()
+    if preparation.moses:
+        assert prepared == " ".join(prepared.split())
+
+
+def test_odd_lines_are_prepared() -> None:
+    for line in ODD_LINES:
+        for preparation in (MOSES, ALL):
+            assert "\n" not in preparation.restore(preparation.prepare(line))
+
+
+# -- beside the pieces --------------------------------------------------------------------------------------------
+
+
+def test_the_recipe_says_what_is_done_and_in_which_language() -> None:
+    data = DataOptions(path="x", source="translation.de", target="en")
+    assert preparations(TokenizerOptions(), data) == (Preparation(), Preparation())
+    lowered = Preparation(lowercase=True)
+    assert preparations(TokenizerOptions(lowercase=True), data) == (lowered, lowered)
+    moses = preparations(TokenizerOptions(moses=True), data)
+    assert moses == (Preparation(moses=True, language="de"), MOSES)
+    said = DataOptions(path="x", source="a", target="b", source_language="fr", target_language="en")
+    assert [side.language for side in preparations(TokenizerOptions(normalize_punctuation=True), said)] == ["fr", "en"]
+
+
+def test_a_tokenizer_prepares_and_restores() -> None:
+    plain = tokenizer()
+    moses = plain.with_preparation(ALL)
+    text = "Eins, ZWEI und drei!"
+    assert moses.encode([text]) == plain.encode(["eins , zwei und drei !"])
+    assert moses.prepare([text]) == moses.spell(moses.encode([text])) == ["eins , zwei und drei !"]
+    assert moses.decode(moses.encode([text])) == ["eins, zwei und drei!"]
+    assert plain.decode(plain.encode([text])) == plain.spell(plain.encode([text])) == [text]
+    assert plain.with_preparation(Preparation()) is plain
+
+
+def test_sampled_segmentations_spell_the_prepared_text() -> None:
+    moses = tokenizer().with_preparation(ALL)
+    texts = ["Eins, ZWEI und drei!", "", *SOURCES[:20]]
+    ids = moses.sample(texts, 0.2, np.random.default_rng(3))
+    assert moses.spell(ids) == moses.prepare(texts)
+    assert ids != moses.encode(texts)
+
+
+def test_copies_prepare_too() -> None:
+    moses = tokenizer().with_preparation(ALL)
+    assert pickle.loads(pickle.dumps(moses)).encode(["JA, ja."]) == moses.encode(["JA, ja."])
+
+
+def test_the_fingerprint_tells_preparations_apart() -> None:
+    one = tokenizer()
+    kinds = [Preparation(), Preparation(lowercase=True), MOSES, Preparation(moses=True, language="de")]
+    pairs = [TokenizerPair(*map(one.with_preparation, sides)) for sides in itertools.product(kinds, kinds)]
+    assert len({pair.fingerprint for pair in pairs}) == len(pairs)
+    assert all(pair.joint for pair in pairs)
+    assert not TokenizerPair(one, tokenizer("bpe")).joint
+
+
+# -- words --------------------------------------------------------------------------------------------------------
+
+
+def words(texts: list[str], **fields: int) -> Tokenizer:
+    return train_tokenizer(TokenizerOptions.model_validate({"type": "word", **fields}), texts)
+
+
+def vocabulary(trained: Tokenizer) -> list[str]:
+    """Its words, in order, without the special ones."""
+    return [piece.removeprefix("\u2581") for piece in trained.pieces(range(4, len(trained)))]
+
+
+@pytest.mark.parametrize(("size", "least"), [(50, 1), (1000, 1), (1000, 3), (20, 3)])
+def test_the_vocabulary_holds_the_most_frequent_words(size: int, least: int) -> None:
+    counts = Counter(word for line in SOURCES for word in line.split())
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    expected = [word for word in ranked if counts[word] >= least][: size - 4]
+    assert vocabulary(words(SOURCES, vocab_size=size, min_frequency=least)) == expected
+
+
+@NEEDS_TEXT
+def test_the_vocabulary_of_published_text() -> None:
+    text = column(PREPARED / "train.jsonl.gz", "de")[:5000]
+    counts = Counter(word for line in text for word in line.split())
+    trained = words(text, vocab_size=2004)
+    assert vocabulary(trained) == sorted(counts, key=lambda word: (-counts[word], word))[:2000]
+    known = set(vocabulary(trained))
+    for line, ids in zip(text, trained.encode(text), strict=True):
+        assert [piece != UNK for piece in ids] == [word in known for word in line.split()]
+
+
+def test_words_stand_between_white_space_whatever_they_hold() -> None:
+    long = "lang" * 2000
+    texts = [
+        f"a-b 漢字abc don't 12,5% @-@ &apos; {long} e\u0301 <unk> \u2581 a\u2581b \x00",
+        "  two   spaces\tor\u3000three\n",
+    ]
+    trained = words(texts, vocab_size=100)
+    assert set(vocabulary(trained)) == {word for text in texts for word in text.split()}
+    for text in texts:
+        assert trained.decode(trained.encode([text])) == [" ".join(text.split())]
+    assert UNK not in trained.encode(texts)[0]
+
+
+def test_each_unknown_word_is_one() -> None:
+    trained = words(["a-b"], vocab_size=100)
+    assert trained.encode(["a-b a - b"]) == [[4, UNK, UNK, UNK]]
+    assert trained.decode([[4, UNK, UNK]]) == ["a-b \u2047 \u2047"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"nmt words 1\na\na", b"nmt words 1\na\n\nb", b"nmt words 12\na", b"nmt words 1\n\xff"]
+)
+def test_a_damaged_vocabulary_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.model").write_bytes(content)
+    with pytest.raises(UserError, match=r"^[^\n]*a\.model: [^\n]+$"):
+        load_tokenizer(tmp_path / "a.model")
+
+
+def test_rare_words_are_unknown_however_many_may_be_known() -> None:
+    trained = words(["a a a b b c", "c b"], vocab_size=100, min_frequency=3)
+    assert vocabulary(trained) == ["a", "b"]
+    assert trained.encode(["a b c d"])[0][2:] == [UNK, UNK]

@@ -1,0 +1,401 @@
+"""The page of the reproduction says what the result files say, with whatever subset of them is there."""
+
+import json
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nmt import train
+from nmt.errors import UserError
+from nmt.recipe import EvaluationOptions
+from nmt.report.collect import comparable, read_runs
+from nmt.report.significance import bootstrap
+from reproduction import bentrevett, collect
+from reproduction.__main__ import PAGE
+from reproduction.claims import CLAIMS, ROWS, Evidence, verdict
+from reproduction.collect import describe, read_set, with_sets
+from reproduction.compare import compare, compared_rows, find_runs
+from reproduction.files import COMPARISONS, FOLDER, REMARKS, ROOT, name_of
+from reproduction.page import page
+from reproduction.rows import rows_table
+from reproduction.searches import PAIRS, SEARCHES, measure
+from reproduction.significance import LONG, difference, gain_by_length
+from tests.finished_runs import REFERENCES, finished_run, worse
+from tests.training_runs import tiny_recipe
+
+RECIPES = ROOT / "recipes" / "multi30k"
+OPTIONS = EvaluationOptions()
+
+
+def result(row: str, bleu: float, seed: int = 1, target: str = "en", **more: Any) -> dict[str, Any]:
+    """What `collect` writes, made up."""
+    beam = {"bleu": bleu, "chrf": bleu + 10, "signatures": {"bleu": "made|up", "chrf": "made|up"}}
+    test = {
+        "beam": beam,
+        "greedy": {**beam, "bleu": bleu - 1},
+        "perplexity": 7.0,
+        "bleu_by_source_length": {"0-6": {"bleu": bleu + 1, "lines": 3}, "30-39": {"bleu": bleu - 9, "lines": 1}},
+    }
+    names = {
+        "row": row,
+        "recipe": f"recipes/multi30k/{row}.yaml",
+        "base": "a-base",
+        "difference": {"model.cell": "odd"},
+    }
+    numbers = {"parameters": 1234567, "seconds": 600.0 + seed, "epochs": 3, "steps": 9, "target_tokens_per_second": 5.0}
+    sides = {"source": "de" if target != "de" else "en", "target": target, "seed": seed}
+    return {**names, "changed": {}, **sides, **numbers, "commit": "0123456789ab", "test": test, **more}
+
+
+def write(folder: Path, results: Iterable[dict[str, Any]], comparisons: Any = None, remarks: str = "") -> Path:
+    for each in results:
+        (folder / f"{name_of(each)}.json").write_text(json.dumps(each), encoding="utf-8")
+    if comparisons is not None:
+        (folder / COMPARISONS).write_text(json.dumps(comparisons), encoding="utf-8")
+    (folder / REMARKS).write_text(remarks, encoding="utf-8")
+    return folder
+
+
+def compared(better: str, worse: str, bleu: Sequence[float], p: float, seeds: Sequence[int] = (1, 1)) -> dict[str, Any]:
+    gains = {"gain": [3.0, 1.0], "gain_p": 0.001, "long": 4, "signature": "made|up|bs"}
+    return {
+        "better": better,
+        "worse": worse,
+        "source": "de",
+        "target": "en",
+        "seeds": seeds,
+        "bleu": bleu,
+        "p": p,
+        **gains,
+    }
+
+
+def row_of(text: str, first: str) -> list[str]:
+    """The cells of the first row of a table that begins so."""
+    (line, *_) = (line for line in text.splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def section(text: str, title: str) -> str:
+    return text.partition(f"### {title}\n")[2].partition("\n#")[0]
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+def test_the_files_hold_no_text_and_no_path_of_a_machine() -> None:
+    for path in FOLDER.glob("*.json"):
+        content = path.read_text(encoding="utf-8")
+        assert len(content) < 100_000
+        assert '"/' not in content
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([], "not yet trained"),
+        ([(30, 29, 0.01)], "holds"),
+        ([(30, 29, 0.01), (31, 29, 0.04)], "holds"),
+        ([(30, 29, 0.01), (31, 29, 0.05)], "no difference"),
+        ([(29, 30, 0.01), (31, 29, 0.01)], "no difference"),
+        ([(29, 30, 0.01)], "does not hold"),
+        ([(29, 30, 0.01), (29, 30, 0.2)], "no difference"),
+        ([(30, 30, 0.001)], "no difference"),  # sacreBLEU gives two equal systems a small p
+    ],
+)
+def test_the_rule(found: list[tuple[float, float, float]], expected: str) -> None:
+    assert verdict([Evidence("1", *each) for each in found]) == expected
+
+
+def test_every_compared_row_is_one_that_is_trained() -> None:
+    assert {row for pair in compared_rows() for row in pair} <= set(ROWS)
+    assert {pair.row for claim in CLAIMS for pair in claim.pairs} - {None} <= set(ROWS)
+    assert all((RECIPES / f"{row}.yaml").exists() for row in ROWS)
+    searched = [pair for claim in CLAIMS for pair in claim.pairs if pair.row]
+    assert {(pair.better, pair.worse) for pair in searched} <= set(PAIRS)
+    assert {name for pair in PAIRS for name in pair} <= set(SEARCHES)
+    assert len({claim.key for claim in CLAIMS}) == len(CLAIMS)
+
+
+def test_without_results_every_row_is_missing(tmp_path: Path) -> None:
+    text = page(write(tmp_path, []))
+    assert text.count("Not yet trained: `encoder-decoder`, `reverse`, ") == 2
+    assert row_of(text, "`reverse`")[3] == "not yet trained"
+    assert "12.60 (Luong et al. 2015, Table 1" in row_of(text, "`reverse`")[-1]
+    assert "**" not in text.partition("## What the papers say")[2].partition("### ")[2]
+
+
+def test_a_row_stands_beside_figures_of_its_own_direction() -> None:
+    assert "28.30 (bentrevett" in rows_table([], ("de", "en"))
+    assert "bentrevett" not in rows_table([], ("en", "de"))
+
+
+def test_rows_show_the_mean_and_each_seed(tmp_path: Path) -> None:
+    text = page(
+        write(tmp_path, [result("feed", 30.0), result("feed", 32.0, seed=2), result("reverse", 20.0, target="de")])
+    )
+    first, second = text.partition("## English to German")[::2]
+    cells = row_of(first, "`feed`")
+    assert cells[1:5] == ["`a-base`", "`model.cell: odd`", "31.00 (30.00, 32.00)", "30.00 (29.00, 31.00)"]
+    assert cells[7:10] == ["1,234,567", "10", "5"]
+    assert "`feed`" not in first.partition("Not yet trained: ")[2].partition(".")[0]
+    assert row_of(second, "`reverse`")[3] == "20.00"
+    assert row_of(second, "`feed`")[3] == "not yet trained"
+    assert "`made|up`" in text.partition("## Signatures")[2]
+
+
+def test_what_a_run_has_otherwise_than_its_recipe_is_said(tmp_path: Path) -> None:
+    text = page(write(tmp_path, [result("feed", 30.0, changed={"trainer.max_epochs": "7"})]))
+    assert "- `feed`, seed 1, was trained with `trainer.max_epochs: 7`." in text
+
+
+def test_bleu_by_length_is_in_the_order_of_the_lengths(tmp_path: Path) -> None:
+    text = page(write(tmp_path, [result("feed", 30.0)]))
+    table = section(text, "BLEU by length of the source, German to English")
+    assert "| row | 0-6 (3) | 30-39 (1) |" in table
+    assert row_of(table, "`feed`")[1:] == ["31.00", "21.00"]
+
+
+def test_a_claim_shows_its_evidence(tmp_path: Path) -> None:
+    comparisons = [
+        compared("dropout", "reverse", [22.5, 20.25], 0.001),
+        compared("dropout", "reverse", [23, 20], 0.03, [2, 1]),
+    ]
+    found = section(page(write(tmp_path, [], comparisons)), "Dropout")
+    assert row_of(found, "de→en")[1:] == [
+        "dropout",
+        "reverse",
+        "14.0 and 12.6",
+        "22.50 and 20.25, p 0.001, 1 and 1; 23.00 and 20.00, p 0.030, 2 and 1",
+        "**holds**",
+    ]
+    assert "Not yet trained and compared: en→de dropout against reverse." in found
+
+
+def test_by_length_the_gains_are_compared(tmp_path: Path) -> None:
+    text = page(write(tmp_path, [], [compared("bahdanau", "rnnencdec", [30, 20], 0.001)]))
+    found = section(text, "Attention against none, by length of the source")
+    assert row_of(found, "de→en")[3:] == ["", "3.00 and 1.00, p 0.001, 1 and 1", "**holds**"]
+
+
+def test_searches_of_one_model_are_compared(tmp_path: Path) -> None:
+    pairs = [{"better": "beam 10", "worse": "beam 50", "bleu": [30.0, 31.0], "p": 0.001}]
+    searches = {"bleu": {"beam 10": 30.0, "beam 50": 31.0}, "signature": "made|up"}
+    more: dict[str, Any] = {"pairs": pairs, "searches": searches, "unknown_words": 17, "gradients": [0.5, 0.25, 0.125]}
+    made_up = result("feed", 30.0, **more)
+    made_up["test"]["no_unk"] = {"bleu": 35.0, "lines": 9}
+    folder = write(tmp_path, [made_up], remarks="wide-beam: Because of this and that.\n")
+    text = page(folder)
+    found = section(text, "A beam that is too wide")
+    assert row_of(found, "de→en")[1:] == [
+        "feed, beam 10",
+        "beam 50",
+        "",
+        "30.00 and 31.00, p 0.001, 1",
+        "**does not hold**",
+    ]
+    assert "Because of this and that." in found
+    searched = row_of(section(text, "Every search, German to English"), "`feed`")
+    assert searched[3:5] == ["30.00", "31.00"]
+    assert searched[-3:] == ["17", "35.00", "9"]
+    assert row_of(section(text, "How far back a decoder learns"), "`feed`")[3:5] == ["0.5", "0.25"]
+
+
+@pytest.mark.parametrize("bleu", [[20, 22], [22, 22]])
+def test_what_does_not_hold_needs_a_remark(tmp_path: Path, bleu: list[float]) -> None:
+    comparisons = [compared("dropout", "reverse", bleu, 0.001)]
+    with pytest.raises(UserError, match=r"remarks.yaml: say why these do not hold everywhere: dropout$"):
+        page(write(tmp_path, [], comparisons))
+    assert "As it is.\n" in page(write(tmp_path, [], comparisons, "dropout: As it is.\n"))
+
+
+def test_a_remark_on_no_claim_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such claim: dropuot"):
+        page(write(tmp_path, [], remarks="dropuot: a slip\n"))
+
+
+def test_other_protocols_beside_their_bars(tmp_path: Path) -> None:
+    scores = result("x", 31.0)["test"]
+    lium = result("lium-en-de", 40.5, target="de", sets={"test2017": scores})
+    text = page(write(tmp_path, [lium, result("tatoeba", 50.0)])).partition("## By the protocols")[2]
+    test2016, test2017 = (line for line in text.splitlines() if line.startswith("| `lium-en-de`"))
+    assert "| 39.00 | ≥ 39 | 40.50 | 39.50 | reached |" in test2016
+    assert "| 31.25 | ≥ 31.25 | 31.00 | 30.00 | missed |" in test2017
+    assert row_of(text, "`lium-en-fr`")[4] == "not yet trained"
+    assert row_of(text, "bentrevett/pytorch-seq2seq")[4] == "not yet trained"
+    assert row_of(section(text, "Tatoeba"), "de→en")[2:5] == ["50.00", "49.00", "60.00"]
+    made_by = {"recipe": "recipes/de-en.yaml", "seed": 7, "commit": "0123456789ab"}
+    ours = {"bleu": 41.5, "greedy": 40.0, "signature": "s", "spacy": "3", **made_by}
+    (tmp_path / "bentrevett.json").write_text(json.dumps(ours), encoding="utf-8")
+    text = page(tmp_path)
+    assert "- bentrevett/pytorch-seq2seq: `recipes/de-en.yaml`, seed 7; commit `0123456789ab`." in text
+    assert row_of(text, "bentrevett/pytorch-seq2seq")[4:7] == ["41.50", "40.00", "reached"]
+
+
+def test_another_set_is_what_evaluate_prints(tmp_path: Path) -> None:
+    evaluation = {**result("x", 31.0)["test"], "text": "raw", "published": []}
+    file = tmp_path / "e.json"
+    file.write_text(json.dumps(evaluation), encoding="utf-8")
+    name, scores = read_set(f"test2017={file}")
+    assert (name, scores["beam"]["bleu"]) == ("test2017", 31.0)
+    assert with_sets({"row": "a"}, [f"test2017={file}"])["sets"]["test2017"] == scores
+    with pytest.raises(UserError, match="--set test2017: give NAME=FILE"):
+        read_set("test2017")
+
+
+def ngrams(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(words[at : at + order]) for at in range(len(words) - order + 1))
+
+
+def statistics_of(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """Matches and n-grams of each order, and the lengths, of tokens between spaces."""
+    total = np.zeros(10)
+    for tokens, wanted in ((one.split(), other.split()) for one, other in zip(hypotheses, references, strict=True)):
+        total[8:] += len(tokens), len(wanted)
+        for order in range(1, 5):
+            found, known = (ngrams(words, order) for words in (tokens, wanted))
+            total[order - 1] += sum((found & known).values())
+            total[order + 3] += sum(found.values())
+    return total
+
+
+def bleu_by_hand(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Papineni et al. 2002: the geometric mean of four precisions times the brevity penalty."""
+    total = statistics_of(hypotheses, references)
+    precisions, (length, wanted) = total[:4] / total[4:8], total[8:]
+    return float(100 * math.exp(min(0.0, 1 - wanted / length) + np.log(precisions).mean()))
+
+
+def test_bentrevetts_score_is_bleu_of_lower_cased_tokens_of_spacy() -> None:
+    pytest.importorskip("spacy", reason="spaCy is in the extra `reproduction`")
+    hypotheses = ["A man's dog doesn't sleep on the couch.", "Two Men (old) are in a blue-green park, reading", "No"]
+    references = [
+        "A man's dog does not sleep on the couch.",
+        "Two men (old) are in the blue-green park, reading.",
+        "No way",
+    ]
+    tokens = bentrevett.tokenized(hypotheses)
+    assert tokens[0] == "a man 's dog does n't sleep on the couch ."
+    assert tokens[1] == "two men ( old ) are in a blue - green park , reading"
+    found = bentrevett.score(hypotheses, references)
+    assert found["bleu"] == pytest.approx(bleu_by_hand(tokens, bentrevett.tokenized(references)), abs=1e-9)
+    assert "tok:none|smooth:none" in found["signature"]
+
+
+def test_bentrevetts_score_knows_no_smoothing() -> None:
+    pytest.importorskip("spacy", reason="spaCy is in the extra `reproduction`")
+    assert bentrevett.score(["one two three four"], ["one two four three"])["bleu"] == 0.0
+
+
+def test_the_difference_of_two_runs_is_that_of_the_report(tmp_path: Path) -> None:
+    runs = read_runs([finished_run(tmp_path / "a", worse(3)), finished_run(tmp_path / "b", worse(5))])
+    (shared,) = comparable(runs)
+    worse_run, better = bootstrap(shared, runs[0]).estimates["BLEU"]
+    found = difference(worse(5), worse(3), REFERENCES, OPTIONS)
+    assert found["bleu"] == [better.score, worse_run.score]
+    assert found["p"] == better.p_value
+
+
+def test_gains_by_length() -> None:
+    """Of long sources one is right and the other wrong in every line; of short ones both are the same."""
+    sources = ["a " * LONG, "a " * (LONG - 1)] * len(REFERENCES)
+    references = [line for line in REFERENCES for _ in "ab"]
+    wrong = [line.replace("the", "a", 1) if at % 2 == 0 else line for at, line in enumerate(references)]
+    plain = EvaluationOptions(bleu_tokenize="none")
+    found = gain_by_length(references, wrong, references, sources, plain)
+    assert found["long"] == len(REFERENCES)
+    assert found["gain"] == pytest.approx([100 - bleu_by_hand(wrong[::2], REFERENCES), 0.0])
+    assert found["gain_p"] < 0.01
+    back = gain_by_length(wrong, references, references, sources, plain)
+    assert back["gain"] == pytest.approx([-found["gain"][0], 0.0])
+
+
+def test_gains_by_length_that_are_alike_are_chance() -> None:
+    sources = ["a " * LONG, "a"] * len(REFERENCES)
+    references = [line for line in REFERENCES for _ in "ab"]
+    wrong = [line.replace("the", "a", 1) if at // 2 % 2 else line for at, line in enumerate(references)]
+    assert gain_by_length(references, wrong, references, sources, OPTIONS)["gain_p"] > 0.5
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs of words, many of which the vocabulary does not hold; the second one without attention."""
+    folder = tmp_path_factory.mktemp("reproduction")
+    common: dict[str, Any] = {
+        "tokenizer": {"type": "word", "vocab_size": 40, "joint": False},
+        "training": {"learning_rate": 0.02, "average": 1},
+        "trainer": {"max_epochs": 8, "check_val_every_n_epoch": 8},
+    }
+    attentions = {"with": {"attention": {"type": "general"}}, "without": {"attention": {"type": "none"}}}
+    return [
+        train(tiny_recipe(folder, **common, model=model), run=folder / "runs" / name)
+        for name, model in attentions.items()
+    ]
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code that measures is committed, whatever is being edited."""
+    monkeypatch.setattr(collect, "describe_versions", lambda: {"commit": "abcdefabcdef"})
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_finished_run_becomes_numbers(trained: list[Path]) -> None:
+    runs = read_runs(trained)
+    found, other = (describe(run, RECIPES / "feed.yaml", "feed", "HEAD") for run in runs)
+    assert (found["base"], found["difference"]) == ("global-general", {"model.input_feeding": "true"})
+    assert found["changed"]["tokenizer.vocab_size"] == "40"
+    assert not found["changed"].keys() & {"data.path", "data.source", "training.seed"}
+    assert len(found["commit"]) == 12
+    assert found["seconds"] == runs[0].results["train"]["seconds"]
+    measured = measure(runs[0], "cpu", lambda _: None)
+    assert set(measured["searches"]["bleu"]) == set(SEARCHES)
+    assert measured["searches"]["bleu"]["beam 5"] > 0
+    assert measured["searches"]["bleu"]["beam 5"] == pytest.approx(found["test"]["beam"]["bleu"])
+    assert measured["searches"]["bleu"]["beam 1"] == pytest.approx(found["test"]["greedy"]["bleu"])
+    assert measured["unknown_words"] > 0
+    assert all(0 < norm < math.inf for norm in measured["gradients"])
+    without = measure(runs[1], "cpu", lambda _: None)
+    assert not [name for name in without["searches"]["bleu"] if "replaced" in name]
+    texts = {line for path in trained for line in (path / "hypotheses" / "test.beam.txt").read_text().splitlines()}
+    written = json.dumps([found | measured, other | without])
+    assert not [text for text in texts if len(text) > 10 and text in written]
+
+
+def test_a_model_that_translates_otherwise_is_refused(trained: list[Path], tmp_path: Path) -> None:
+    mixed = shutil.copytree(trained[0], tmp_path / "mixed")
+    shutil.rmtree(mixed / "model")
+    shutil.copytree(trained[1] / "model", mixed / "model")
+    with pytest.raises(UserError, match="this is another model or code"):
+        measure(read_runs([mixed])[0], "cpu", lambda _: None)
+
+
+@pytest.mark.usefixtures("committed")
+def test_runs_are_found_again_and_compared(trained: list[Path]) -> None:
+    rows = ("global-general", "dropout")
+    results = [
+        describe(run, RECIPES / f"{row}.yaml", row, "HEAD") for run, row in zip(read_runs(trained), rows, strict=True)
+    ]
+    found = find_runs(trained[0].parent, [*results, result("feed", 30.0)])
+    assert [known["row"] for known, _ in found] == list(rows)
+    (comparison,) = compare(found, lambda _: None)
+    assert (comparison["better"], comparison["worse"], comparison["seeds"]) == (*rows, [1, 1])
+    assert comparison["bleu"] == pytest.approx([each["test"]["beam"]["bleu"] for each in results])
+
+
+def test_a_commit_that_is_none_is_refused(trained: list[Path]) -> None:
+    with pytest.raises(UserError, match="--commit nothing: this repository has no such commit"):
+        describe(read_runs(trained[:1])[0], RECIPES / "feed.yaml", "feed", "nothing")
+
+
+def test_measuring_with_edited_code_is_refused(trained: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "describe_versions", lambda: {"commit": "abcdefabcdef+"})
+    with pytest.raises(UserError, match="are not committed"):
+        describe(read_runs(trained[:1])[0], RECIPES / "feed.yaml", "feed", "HEAD")
