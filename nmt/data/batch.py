@@ -64,9 +64,11 @@ def make_batch(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]
 
 
 def idle_batch() -> Batch:
-    """A batch without a token to predict: for a process that has no share of a global batch."""
-    source, begin, nothing = (torch.tensor([[piece]]) for piece in (EOS, BOS, PAD))
-    return Batch(source, torch.tensor([1]), begin, nothing)
+    """A batch without a token to predict: for a process that has no share of a global batch.
+
+    It has two steps, for some weights are only used by the steps after the first, and all need a gradient.
+    """
+    return Batch(torch.tensor([[EOS]]), torch.tensor([1]), torch.tensor([[BOS, PAD]]), torch.tensor([[PAD, PAD]]))
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch length"]:

@@ -66,7 +66,7 @@ def padded_twice(
 
 
 def assert_close(found: Tensor, expected: Tensor) -> None:
-    rounding = 1e-11 if expected.dtype == torch.float64 else 1e-5
+    rounding = 1e-12 if expected.dtype == torch.float64 else 1e-5
     torch.testing.assert_close(found, expected, rtol=rounding, atol=rounding)
 
 
@@ -87,7 +87,10 @@ def run(attention: str, options: dict[str, Any], batch: Batch, precision: torch.
         loss = sequence_loss(model, batch, label_smoothing=0.1)
         torch.autograd.backward(loss.objective)
         outputs, weights = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
-    gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+    gradients = {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad  # None: what no step has used
+        for name, parameter in model.named_parameters()
+    }
     return Pass(loss, gradients, outputs, weights)
 
 
@@ -121,7 +124,6 @@ def test_padding_changes_nothing(
     assert_close(found.loss.objective, expected.loss.objective)
     assert_close(found.loss.nll, expected.loss.nll)
     assert found.loss.tokens == expected.loss.tokens == sum(tgt_lengths)
-    assert set(found.gradients) == set(expected.gradients)
     for name, gradient in expected.gradients.items():
         assert_close(found.gradients[name], gradient)
     for row, (src_length, tgt_length) in enumerate(zip(src_lengths, tgt_lengths, strict=True)):

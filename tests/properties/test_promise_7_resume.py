@@ -147,7 +147,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "last.ckpt"
-    WholeCheckpoints().save_checkpoint({"step": 1}, path)
+    WholeCheckpoints().save_checkpoint({"state_dict": {}, "step": 1}, path)
 
     def full(_: object, place: Path) -> None:
         place.write_bytes(b"half")
@@ -155,8 +155,8 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="No space left"):
-        WholeCheckpoints().save_checkpoint({"step": 2}, path)
-    assert load_checkpoint(path) == {"step": 1}
+        WholeCheckpoints().save_checkpoint({"state_dict": {}, "step": 2}, path)
+    assert load_checkpoint(path)["step"] == 1
     assert [found.name for found in tmp_path.iterdir()] == ["last.ckpt"]
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from nmt.data.batch import Batch, make_batch
+from nmt.data.batch import Batch, idle_batch, make_batch
 from nmt.tokenizer import PAD
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
-from tests.helpers import step_log_probs, tiny_model, waves
+from tests.helpers import ATTENTIONS, MECHANISMS, step_log_probs, tiny_model, waves
 
 TARGETS = torch.tensor([3, 0, 4, 4])
 LOGITS = 3.0 * waves(4, 5)
@@ -92,3 +92,15 @@ def test_columns_of_nothing_but_padding_count_nothing() -> None:
     ours, expected = sequence_loss(model, wider, 0.1), sequence_loss(model, batch, 0.1)
     assert ours.objective.item() == pytest.approx(expected.objective.item(), rel=1e-13)
     assert ours.tokens.item() == 3
+
+
+@pytest.mark.parametrize("attention", [*ATTENTIONS, *MECHANISMS])
+def test_a_process_without_a_share_has_a_gradient_of_nothing_for_every_weight(attention: str) -> None:
+    """Else DDP, which waits for all of them, ends with an error."""
+    model = tiny_model(attention)
+    loss = sequence_loss(model, idle_batch(), 0.1)
+    assert (loss.objective.item(), loss.tokens.item(), loss.terms.item()) == (0.0, 0, 0)
+    torch.autograd.backward(loss.objective)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert not parameter.grad.any(), name
