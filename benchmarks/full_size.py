@@ -31,7 +31,8 @@ from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
 from nmt.model.fast.products import readable_steps
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import AdditiveAttention, EncoderOptions, GeneralAttention, ModelOptions
+from nmt.recipe.attention import AdditiveAttention, GeneralAttention
+from nmt.recipe.model import EncoderOptions, ModelOptions
 from nmt.tokenizer import EOS, PAD
 from nmt.training.loss import sequence_loss
 from nmt.training.optim import scale_gradients

@@ -25,7 +25,8 @@ from nmt.memory import keep_freed_memory
 from nmt.model.build import build_model
 from nmt.model.seq2seq import Seq2Seq
 from nmt.preparation import Preparation
-from nmt.recipe import ModelOptions, SearchOptions
+from nmt.recipe.model import ModelOptions
+from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import EOS, Tokenizer, TokenizerPair
 from nmt.training.loss import sequence_loss
 from nmt.translator import Translator

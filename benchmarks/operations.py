@@ -7,13 +7,8 @@ softmax, dropout, the optimizer) is a small share of the arithmetic, though not 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nmt.recipe import (
-    AdditiveAttention,
-    DotAttention,
-    GeneralAttention,
-    ModelOptions,
-    NoAttention,
-)
+from nmt.recipe.attention import AdditiveAttention, DotAttention, GeneralAttention, NoAttention
+from nmt.recipe.model import ModelOptions
 
 TRAINING = 3
 """A training step does three times the forward pass: backward, each product becomes two of the same size."""

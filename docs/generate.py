@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.text import write_text
 

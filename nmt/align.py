@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nmt.links import Link
-from nmt.recipe import AlignedTo
+from nmt.recipe.search import AlignedTo
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import torch
 from nmt.bundle import Bundle, find_bundle, load_bundle, read_tokenizers, save_bundle
 from nmt.errors import UserError
 from nmt.model.build import build_model
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.runs import TOKENIZERS_FOLDER
 from nmt.tokenizer import TokenizerPair

@@ -22,7 +22,7 @@ from nmt.model.int8 import Int8Linear, is_quantised, quantise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
 from nmt.preparation import preparations
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import dump_recipe, load_recipe
 from nmt.runs import MODEL_FOLDER
 from nmt.text import scratch_path, write_bytes

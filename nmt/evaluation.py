@@ -8,7 +8,7 @@ from itertools import compress, pairwise
 from typing import Any
 
 from nmt.metrics import Scores, bleu, score
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 from nmt.tokenizer import UNK, Tokenizer
 from nmt.translator import Translation, Translator
 

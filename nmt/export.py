@@ -17,7 +17,7 @@ from nmt.errors import UserError
 from nmt.evaluation import Evaluation, evaluate_translator
 from nmt.model.int8 import is_quantised, observed_limits, quantise
 from nmt.model.shortlist import Shortlist
-from nmt.recipe import DataOptions
+from nmt.recipe.data import DataOptions
 from nmt.tokenizer import TokenizerPair
 from nmt.translator import Translator
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from nmt.recipe import DataOptions, TokenizerOptions
+from nmt.recipe.data import DataOptions
+from nmt.recipe.tokenizer import TokenizerOptions
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nmt.recipe import PublishedFigure, Recipe
+from nmt.recipe.published import PublishedFigure
+from nmt.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt.errors import UserError, did_you_mean
-from nmt.recipe import Recipe, Section, contradictions
+from nmt.recipe.recipe import Recipe, contradictions
+from nmt.recipe.section import Section
 from nmt.strict_yaml import KeyPath, dump, parse
 
 _WANTED = {  # pydantic's kinds of mistakes in the words of a YAML file

@@ -17,7 +17,7 @@ import sentencepiece
 
 from nmt.errors import UserError
 from nmt.preparation import Preparation
-from nmt.recipe import TokenizerOptions
+from nmt.recipe.tokenizer import TokenizerOptions
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """The special ids, the same in every model."""

@@ -23,7 +23,8 @@ from nmt.memory import enough_memory
 from nmt.model.ensemble import Ensemble
 from nmt.model.fast.products import goes_fast
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import SearchOptions, contradictions
+from nmt.recipe.recipe import contradictions
+from nmt.recipe.search import SearchOptions
 from nmt.recipe_file import explain
 from nmt.search.processors import BlockedNgrams, ForcedPrefixes
 from nmt.search.sampling import Sampling, sample

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmt.align import by_step
 from nmt.errors import UserError
-from nmt.recipe import AlignedTo
+from nmt.recipe.search import AlignedTo
 from nmt.text import read_lines
 from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN
 

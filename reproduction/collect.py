@@ -10,7 +10,7 @@ import yaml
 
 from benchmarks.machine import describe_versions
 from nmt.errors import UserError
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.report.collect import Run
 from nmt.report.scores import recipe_fields

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from nmt.published import shown
-from nmt.recipe import PublishedFigure
+from nmt.recipe.published import PublishedFigure
 from nmt.recipe_file import load_recipe
 from reproduction.claims import DIRECTIONS, ROWS
 from reproduction.files import ROOT, Result

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from sacrebleu.metrics.bleu import BLEU
 
 from nmt.metrics import sacrebleu_metrics
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 from nmt.report.significance import paired_bootstrap
 
 LONG = 13

@@ -18,7 +18,8 @@ from nmt.model.build import build_model
 from nmt.model.int8 import observed_limits, quantise
 from nmt.model.shortlist import Shortlist
 from nmt.preparation import preparations
-from nmt.recipe import Recipe, TokenizerOptions
+from nmt.recipe.recipe import Recipe
+from nmt.recipe.tokenizer import TokenizerOptions
 from nmt.tokenizer import Tokenizer, TokenizerPair, train_tokenizer
 from nmt.training.loss import sequence_loss
 from nmt.translator import Translator

@@ -21,7 +21,7 @@ from nmt.model.fast.layers import LSTM, LSTMCell
 from nmt.model.int8 import observed_limits, quantise
 from nmt.model.seq2seq import Seq2Seq, TranslationState
 from nmt.model.shortlist import Shortlist
-from nmt.recipe import ModelOptions
+from nmt.recipe.model import ModelOptions
 from nmt.search.processors import BlockedNgrams, ForcedPrefixes
 from nmt.search.sampling import Sampling, sample
 from nmt.search.scoring import best_continuations

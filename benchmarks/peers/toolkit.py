@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

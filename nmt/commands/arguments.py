@@ -10,7 +10,7 @@ from nmt.errors import UserError
 from nmt.text import writing_output
 
 if TYPE_CHECKING:
-    from nmt.recipe import DataOptions
+    from nmt.recipe.data import DataOptions
     from nmt.translator import Translator
 
 BLOCK_LINES = 4096
@@ -160,7 +160,7 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
 
 def with_path(data: "DataOptions", path: Sequence[str] | None) -> "DataOptions":
     """The recipe's `data` with another path, or two."""
-    from nmt.recipe import DataOptions
+    from nmt.recipe.data import DataOptions
 
     if path is None:
         return data

@@ -18,7 +18,7 @@ from nmt.errors import UserError
 
 if TYPE_CHECKING:
     from nmt.evaluation import Evaluation
-    from nmt.recipe import Recipe
+    from nmt.recipe.recipe import Recipe
 
 
 def add_evaluate(commands: Any) -> None:

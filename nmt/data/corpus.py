@@ -18,7 +18,7 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 
 from nmt.data.numbers import number_corpus
 from nmt.errors import UserError, did_you_mean
-from nmt.recipe import DataOptions
+from nmt.recipe.data import DataOptions
 from nmt.text import count_lines, read_lines
 
 BUILTIN_NUMBERS = "builtin:numbers"

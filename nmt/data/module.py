@@ -9,7 +9,7 @@ from nmt.data.batch import BatchPlan
 from nmt.data.encoded import EncodedCorpus
 from nmt.data.loader import BatchLoader, ValidationLoader
 from nmt.errors import UserError
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.tokenizer import TokenizerPair
 
 

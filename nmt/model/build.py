@@ -61,12 +61,11 @@ from nmt.model.fast.layers import GRU, LSTM, RNN, LSTMCell
 from nmt.model.local import LocalAttention, MonotonicCentre, PredictiveCentre
 from nmt.model.output import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import (
+from nmt.recipe.attention import (
     AdditiveAttention,
     DotAttention,
     GeneralAttention,
     LocationAttention,
-    ModelOptions,
     MonotonicWindow,
     NoAttention,
     NormedAdditiveAttention,
@@ -74,6 +73,7 @@ from nmt.recipe import (
     ScaledDotAttention,
     SummaryAttention,
 )
+from nmt.recipe.model import ModelOptions
 
 
 def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Seq:

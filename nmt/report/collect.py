@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.errors import UserError
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.text import read_lines
 

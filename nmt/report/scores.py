@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmt.metrics import sacrebleu_metrics
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
 

@@ -15,7 +15,7 @@ from nmt.data.corpus import load_split, load_texts, text_hash
 from nmt.evaluation import Evaluation, evaluate_translator
 from nmt.plots import LARGEST_PICTURE, draw_alignment
 from nmt.published import compare, comparison_table
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.runs import MODEL_FOLDER
 from nmt.text import write_text
 from nmt.tokenizer import TokenizerPair

@@ -11,7 +11,7 @@ from torch import nn
 from nmt.bundle import Bundle, load_bundle
 from nmt.errors import UserError
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.text import read_lines
 from nmt.tokenizer import Tokenizer, TokenizerPair
 

@@ -6,7 +6,8 @@ from typing import assert_never
 
 from nmt.data.batch import Batch
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import LikelihoodObjective, MinimumRiskObjective, Recipe, ScheduledSamplingObjective
+from nmt.recipe.objective import LikelihoodObjective, MinimumRiskObjective, ScheduledSamplingObjective
+from nmt.recipe.recipe import Recipe
 from nmt.tokenizer import PAD, Tokenizer
 from nmt.training.loss import Loss, sequence_loss
 from nmt.training.minimum_risk import Bleu, MinimumRisk, Sampler

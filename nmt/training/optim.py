@@ -8,14 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from nmt.recipe import (
-    ConstantSchedule,
-    HalvingSchedule,
-    InverseSqrtSchedule,
-    LinearSchedule,
-    PlateauSchedule,
-    TrainingOptions,
-)
+from nmt.recipe.schedule import ConstantSchedule, HalvingSchedule, InverseSqrtSchedule, LinearSchedule, PlateauSchedule
+from nmt.recipe.training import TrainingOptions
 
 
 def make_optimizer(options: TrainingOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

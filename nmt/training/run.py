@@ -27,7 +27,7 @@ from nmt.errors import StoppedError, UserError
 from nmt.memory import enough_memory, keep_freed_memory
 from nmt.model.build import build_model
 from nmt.model.fast.decoder import slow_part
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
 from nmt.runs import RUN_VARIABLE, TOKENIZERS_FOLDER, forget_empty_run, make_run, new_run, unfinished_run
 from nmt.text import write_text

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nmt.data.batch import Batch
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import Decay, ExponentialDecay, InverseSigmoidDecay, LinearDecay
+from nmt.recipe.objective import Decay, ExponentialDecay, InverseSigmoidDecay, LinearDecay
 from nmt.search.types import Choice, Draws
 from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.drawing import drawing

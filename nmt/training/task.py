@@ -16,7 +16,8 @@ from nmt.evaluation import scored_text
 from nmt.memory import enough_memory
 from nmt.metrics import bleu
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import HalvingSchedule, Recipe
+from nmt.recipe.recipe import Recipe
+from nmt.recipe.schedule import HalvingSchedule
 from nmt.tokenizer import TokenizerPair
 from nmt.training.loss import Loss, sequence_loss
 from nmt.training.objective import make_objective

@@ -18,7 +18,9 @@ from sacrebleu.metrics.chrf import CHRF
 from nmt.cli import main
 from nmt.data.corpus import BUILTIN_NUMBERS
 from nmt.data.numbers import number_corpus
-from nmt.recipe import DataOptions, EvaluationOptions, Recipe
+from nmt.recipe.data import DataOptions
+from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from tests.training_runs import run_nmt
 

@@ -28,7 +28,8 @@ from nmt.data.batch import BatchPlan
 from nmt.data.corpus import load_split, text_hash
 from nmt.data.encoded import encode_corpus
 from nmt.data.loader import BatchLoader
-from nmt.recipe import DataOptions, Recipe
+from nmt.recipe.data import DataOptions
+from nmt.recipe.recipe import Recipe
 
 peak, done = 0, False
 

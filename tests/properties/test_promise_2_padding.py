@@ -13,7 +13,8 @@ from torch import Tensor
 
 from nmt.data.batch import Batch, make_batch
 from nmt.model.fast.products import readable_steps
-from nmt.recipe import EncoderOptions, ExponentialDecay
+from nmt.recipe.model import EncoderOptions
+from nmt.recipe.objective import ExponentialDecay
 from nmt.search.types import SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.loss import Loss, sequence_loss

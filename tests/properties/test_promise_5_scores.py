@@ -13,7 +13,7 @@ from nmt.curves import CURVES_FILE, read_curves
 from nmt.data.numbers import number_corpus
 from nmt.metrics import Scores, score
 from nmt.preparation import Preparation
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 from nmt.text import read_lines, write_text
 from tests.fixtures_text import SOURCES, TARGETS, practised_bundle, saved, write_lines
 from tests.training_runs import run_nmt, tiny_recipe

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nmt.align import Alignment, by_step, to_words
-from nmt.recipe import AlignedTo
+from nmt.recipe.search import AlignedTo
 
 
 @pytest.mark.parametrize(("aligned_to", "expected"), [("predicted", [7, 8, 9, 3]), ("input", [2, 7, 8, 9])])

@@ -18,7 +18,7 @@ from benchmarks.report import spread, table
 from nmt.data.batch import Batch, make_batch
 from nmt.model.build import build_model
 from nmt.model.fast.products import readable_steps
-from nmt.recipe import EncoderOptions, ModelOptions
+from nmt.recipe.model import EncoderOptions, ModelOptions
 from nmt.recipe_file import load_recipe
 from nmt.training import loss
 from nmt.translator import Translator

@@ -10,7 +10,8 @@ import pytest
 from nmt.evaluation import Evaluation, evaluate_translator, scored_text
 from nmt.metrics import score
 from nmt.preparation import Preparation
-from nmt.recipe import EvaluationOptions, SearchOptions
+from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import UNK
 from nmt.translator import Translation, Translator
 from tests.fixtures_text import KINDS, SOURCES, TARGETS, make_bundle, practised_bundle, tokenizer

@@ -7,7 +7,7 @@ import pytest
 
 from nmt.errors import UserError
 from nmt.metrics import Scores, bleu, score
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 
 REFERENCES = [
     "The dog runs through the wet grass.",

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from nmt.errors import UserError
 from nmt.preparation import Preparation, preparations
-from nmt.recipe import DataOptions, TokenizerOptions
+from nmt.recipe.data import DataOptions
+from nmt.recipe.tokenizer import TokenizerOptions
 from nmt.tokenizer import UNK, Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
 from tests.fixtures_text import ODD_LINES, SOURCES, tokenizer
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nmt.published import compare, comparison_table
-from nmt.recipe import Recipe
+from nmt.recipe.recipe import Recipe
 
 RESULTS = {
     "validation": {"beam": {"bleu": 10.0}, "greedy": {"bleu": 9.0}, "no_unk": {"bleu": 11.0}, "perplexity": 8.0},

@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 
 from nmt.errors import UserError
-from nmt.recipe import (
-    AdditiveAttention,
-    GeneralAttention,
-    PlateauSchedule,
-    Recipe,
-    TokenizerOptions,
-)
+from nmt.recipe.attention import AdditiveAttention, GeneralAttention
+from nmt.recipe.recipe import Recipe
+from nmt.recipe.schedule import PlateauSchedule
+from nmt.recipe.tokenizer import TokenizerOptions
 from nmt.recipe_file import dump_recipe, load_recipe, recipe_schema
 
 SOUND = "data: {path: corpus, source: de, target: en}\n"

@@ -13,7 +13,7 @@ import pytest
 
 from nmt import train
 from nmt.errors import UserError
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 from nmt.report.collect import comparable, read_runs
 from nmt.report.significance import bootstrap
 from reproduction import bentrevett, collect

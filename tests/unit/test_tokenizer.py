@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nmt.errors import UserError
 from nmt.preparation import Preparation
-from nmt.recipe import TokenizerOptions
+from nmt.recipe.tokenizer import TokenizerOptions
 from nmt.tokenizer import BOS, EOS, PAD, UNK, UNKNOWN, Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, tokenizer
 

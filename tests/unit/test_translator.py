@@ -17,7 +17,8 @@ from nmt.cli import main
 from nmt.errors import UserError
 from nmt.evaluation import evaluate_translator
 from nmt.preparation import Preparation
-from nmt.recipe import EvaluationOptions, SearchOptions
+from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
 from nmt.translator import Translation, Translator, choose_device, search_settings
 from tests.fixtures_text import SOURCES, TARGETS, make_bundle, practised_bundle, saved, tokenizer, write_lines

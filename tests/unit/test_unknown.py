@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nmt.errors import UserError
-from nmt.recipe import AlignedTo
+from nmt.recipe.search import AlignedTo
 from nmt.tokenizer import UNK, UNKNOWN
 from nmt.unknown import read_dictionary, replacements
 from tests.fixtures_text import write_lines

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nmt.data.batch import BatchPlan, idle_batch, make_batch, source_tensors
 from nmt.data.corpus import load_split
 from nmt.data.encoded import encode_corpus
-from nmt.recipe import DataOptions
+from nmt.recipe.data import DataOptions
 from nmt.tokenizer import BOS, EOS, PAD, TokenizerPair, train_tokenizer
 from tests.fixtures_text import make_recipe
 

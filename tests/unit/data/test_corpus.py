@@ -16,7 +16,7 @@ from datasets import Dataset, DatasetDict, Features, Translation
 from nmt.data.corpus import iterate_text, load_split, text_hash
 from nmt.data.numbers import number_corpus
 from nmt.errors import UserError
-from nmt.recipe import DataOptions
+from nmt.recipe.data import DataOptions
 from tests.fixtures_text import write_lines
 
 Rows = list[dict[str, str]]
@@ -402,7 +402,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line_at_once(tmp_path: Path) -> Non
     code = (
         "from nmt.data.corpus import load_split\n"
         "from nmt.errors import UserError\n"
-        "from nmt.recipe import DataOptions\n"
+        "from nmt.recipe.data import DataOptions\n"
         "try:\n"
         "    load_split(DataOptions(path='nobody/no-such-corpus'), 'train')\n"
         "except UserError as error:\n"

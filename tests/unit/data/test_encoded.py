@@ -18,7 +18,7 @@ from nmt.data.corpus import load_split
 from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.loader import BatchLoader, ValidationLoader
 from nmt.preparation import Preparation
-from nmt.recipe import DataOptions
+from nmt.recipe.data import DataOptions
 from nmt.tokenizer import PAD, Tokenizer, TokenizerPair
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, pairs, tokenizer, tokenizer_pair, write_lines
 

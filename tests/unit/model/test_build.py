@@ -13,7 +13,8 @@ from nmt.model.build import build_model
 from nmt.model.cells import LayerNormLSTMCell
 from nmt.model.cells import MultiplicativeLSTMCell as Multiplicative
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import AdditiveAttention, EncoderOptions, GeneralAttention, ModelOptions, NoAttention
+from nmt.recipe.attention import AdditiveAttention, GeneralAttention, NoAttention
+from nmt.recipe.model import EncoderOptions, ModelOptions
 from nmt.tokenizer import PAD
 from nmt.training.loss import sequence_loss
 from tests.helpers import ATTENTIONS, MECHANISMS, fill, tiny_model

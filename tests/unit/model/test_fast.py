@@ -33,7 +33,8 @@ from nmt.model.fast.products import goes_fast, linear, product, readable_steps
 from nmt.model.fast.tanh import tanh, tanh_into
 from nmt.model.mask import length_mask
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe import ModelOptions, TrainingOptions
+from nmt.recipe.model import ModelOptions
+from nmt.recipe.training import TrainingOptions
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
 from nmt.training.optim import make_optimizer
 from tests.helpers import ATTENTIONS, lstm_encoder, lstm_stack, step_log_probs, waves

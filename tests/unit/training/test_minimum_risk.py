@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt.data.batch import Batch, idle_batch, make_batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.preparation import Preparation
-from nmt.recipe import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions
 from nmt.search.types import SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.loss import sequence_loss

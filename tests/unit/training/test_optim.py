@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nmt.recipe import TrainingOptions
+from nmt.recipe.training import TrainingOptions
 from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt.data.batch import Batch, make_batch
-from nmt.recipe import Decay, ExponentialDecay, InverseSigmoidDecay, LinearDecay
+from nmt.recipe.objective import Decay, ExponentialDecay, InverseSigmoidDecay, LinearDecay
 from nmt.tokenizer import BOS, PAD
 from nmt.training.loss import sequence_loss
 from nmt.training.scheduled_sampling import ScheduledSampling, mixed_words, share_of_reference

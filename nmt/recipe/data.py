@@ -1,0 +1,48 @@
+"""The recipe's `data`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nmt.recipe.section import Positive, PositiveFloat, Section
+
+
+class DataOptions(Section):
+    """Where the text comes from and which of it is used."""
+
+    path: str | Annotated[list[str], Field(min_length=2, max_length=2)]
+    """A hub id, a local folder or file that `datasets` loads, `builtin:numbers`, or two plain text files, one sentence
+    a line: `PREFIX` for PREFIX.de and PREFIX.en (if those are `source` and `target`), or a list of the two. `{split}`
+    in a file name stands for the split's name; inside [brackets] such a name must be quoted."""
+    config: str | None = None
+    """The configuration of the dataset, where it has several."""
+    train: str = "train"
+    """Training split, in the notation of `datasets`: `train`, `train[:10000]`, `train[5%:]`."""
+    validation: str = "validation"
+    """Validation split; no line of it is ever dropped."""
+    test: str | None = "test"
+    """Test split; no line of it is ever dropped. null: no test at the end."""
+    source: str = "source"
+    """Column of the source text, or ending of its file; nested columns with a dot, `translation.de`."""
+    target: str = "target"
+    """Column of the target text, or ending of its file."""
+    source_language: str | None = None
+    """Code of the source language, `de`, for `tokenizer.moses`; null: the last part of `source`, as in
+    `translation.de`."""
+    target_language: str | None = None
+    """Code of the target language; null: the last part of `target`."""
+    max_length: Positive = 100
+    """Training pairs with a side of more pieces than this are dropped and counted."""
+    subword_sampling: PositiveFloat | None = None
+    """Train on segmentations sampled anew in each epoch (Kudo 2018), as probable as the model's probability to the
+    power of this alpha: the smaller, the more varied. Needs a unigram tokenizer. null: the best segmentation."""
+    workers: Positive = 2
+    """Processes that tokenize the corpus."""
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target language, as far as the recipe says them."""
+        return (
+            self.source_language or self.source.rpartition(".")[2],
+            self.target_language or self.target.rpartition(".")[2],
+        )

@@ -1,0 +1,28 @@
+"""The recipe's `evaluation`."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from nmt.recipe.section import NonNegative, Section
+
+
+class EvaluationOptions(Section):
+    """What is scored and shown."""
+
+    text: Literal["raw", "tokenized"] = "raw"
+    """raw: translations as a person writes them, against untouched references. tokenized: both as the target side of
+    the tokenizer is prepared (`tokenizer.moses`, `lowercase`), which is what older papers scored; needs
+    `bleu_tokenize: none`."""
+    bleu_tokenize: Literal["13a", "none", "char", "intl", "zh"] = "13a"
+    """sacreBLEU's tokenization for BLEU."""
+    lowercase: bool = False
+    """Score without regard to case."""
+    samples: NonNegative = 3
+    """Translations shown after each validation, and attention heat maps drawn at the end."""
+
+    @model_validator(mode="after")
+    def _tokenized_once(self) -> "EvaluationOptions":
+        if self.text == "tokenized" and self.bleu_tokenize != "none":
+            raise ValueError("text: tokenized needs bleu_tokenize: none")
+        return self

@@ -1,0 +1,192 @@
+"""The recipe's `model`: the network, and what in it cannot be combined."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from nmt.recipe.attention import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    GeneralAttention,
+    NoAttention,
+    SummaryAttention,
+)
+from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Section
+
+
+class EncoderOptions(Section):
+    """The recurrent encoder."""
+
+    hidden_size: Positive | None = None
+    """Units per direction; null: chosen such that the states are as wide as the decoder's."""
+    layers: Positive = 1
+    """Number of stacked layers."""
+    bidirectional: bool | Literal["bottom"] = True
+    """Read the source in both directions: in all layers, or in the bottom one only (GNMT, Wu et al. 2016)."""
+    reverse: bool = False
+    """Read it from the last word to the first (Sutskever et al. 2014); for a unidirectional encoder."""
+    self_attention: Positive | None = None
+    """Heads of an attention of the encoder's states to each other; null: none."""
+
+
+class ModelOptions(Section):
+    """The network."""
+
+    cell: Literal["lstm", "gru", "gru_bahdanau", "rnn", "lstm_layer_norm", "gru_layer_norm", "lstm_multiplicative"] = (
+        "lstm"
+    )
+    """The recurrent cell of encoder and decoder: LSTM; the gated recurrent unit as cuDNN has it, or with the reset gate
+    where Bahdanau et al. 2015 place it; tanh alone; with layer normalisation (Ba et al. 2016); multiplicative
+    (Krause et al. 2016)."""
+    embedding_size: Positive = 256
+    """Size of the word embeddings."""
+    hidden_size: Positive = 512
+    """Units of the decoder's layers."""
+    layers: Positive = 1
+    """Layers of the decoder."""
+    encoder: EncoderOptions = EncoderOptions()
+    decoder: Literal["luong", "bahdanau", "conditional", "gnmt"] = "luong"
+    """How the decoder and the attention are wired. luong: the attention follows the step, and an attentional vector
+    predicts the word. bahdanau: the attention goes before the step, and the context enters the cell. conditional: it
+    stands between two cells (Nematus). gnmt: the bottom layer asks, all layers read the context."""
+    attention: Attention = GeneralAttention()
+    input_feeding: bool = True
+    """Feed the attentional vector of a step into the next one (Luong et al. 2015, section 3.3); decoder luong only."""
+    deep_output: Literal["tanh", "maxout"] = "tanh"
+    """What predicts the word in the decoders bahdanau and conditional: tanh of the new state, the context and the word
+    before, or the maxout of half as many pairs of Bahdanau et al. 2015, which reads the state before the step."""
+    residual: bool = False
+    """Add what a layer reads to what it gives, where both have the same width (Wu et al. 2016, section 3.1)."""
+    bridge: Literal["linear", "mean", "copy", "zero"] = "linear"
+    """The decoder's first state: linear + tanh of the backward encoder's last state (Bahdanau; without attention, of
+    both directions' last states), or of the mean of the encoder's states (Nematus), a copy of the encoder's last
+    states (Luong), or zeros."""
+    dropout: Fraction = 0.2
+    """Share of units dropped on non-recurrent connections (Zaremba et al. 2014)."""
+    embedding_dropout: Fraction | None = None
+    """That of the word embeddings; null: as `dropout`."""
+    memory_dropout: Fraction | None = None
+    """That of the encoder's states, which the attention sees; null: as `dropout`."""
+    output_dropout: Fraction | None = None
+    """That of what predicts the words; null: as `dropout`."""
+    variational_dropout: bool = False
+    """Drop the same units at all steps of a sentence, and of the recurrent connections, too (Gal and Ghahramani
+    2016)."""
+    recurrent_dropout: Fraction = 0.0
+    """Share of an LSTM's candidates that are not written to its memory (Semeniuta et al. 2016)."""
+    tie_output: bool = False
+    """Use the target embedding as the output layer's matrix (Press and Wolf 2017)."""
+    share_embeddings: bool = False
+    """One embedding for source and target; needs a joint tokenizer."""
+    init: Literal["uniform", "xavier", "bahdanau"] = "uniform"
+    """Initial values. uniform: every parameter from [-init_range, init_range] (Luong et al. 2015). xavier: Glorot's
+    for matrices, orthogonal recurrent ones, biases 0 and the forget gate's 1. bahdanau: orthogonal recurrent matrices,
+    biases and v of the attention 0, its matrices from N(0, 0.001^2), all others from N(0, 0.01^2)."""
+    init_range: PositiveFloat = 0.1
+    """The range of `init: uniform`."""
+    forget_bias: NonNegativeFloat | None = None
+    """First bias of an LSTM's forget gate; null: what `init` says."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ModelOptions":
+        problem = next((what for wrong, what in self._problems() if wrong), None)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> Iterator[tuple[bool, str]]:
+        width, encoder, attention = self.encoder_width, self.encoder, self.attention
+        none = isinstance(attention, NoAttention)
+        has_deep_output = self.decoder in ("bahdanau", "conditional")
+        layers_match = width == self.hidden_size and encoder.layers == self.layers
+        yield (
+            encoder.hidden_size is None and width != self.hidden_size,
+            "hidden_size must be even for a bidirectional encoder, or give encoder.hidden_size",
+        )
+        yield (
+            isinstance(attention, DotAttention) and width != self.hidden_size,
+            f"attention dot needs encoder states as wide as hidden_size ({self.hidden_size}), but they have {width} "
+            "units",
+        )
+        yield (
+            self.bridge == "copy" and not (layers_match or self.copies_by_direction),
+            "bridge copy needs an encoder with the decoder's layers and width",
+        )
+        yield (
+            self.bridge == "zero" and none,
+            "bridge zero with attention none would hide the source from the decoder",
+        )
+        yield (
+            encoder.reverse and bool(encoder.bidirectional),
+            "encoder.reverse is for a unidirectional encoder; a bidirectional one reads both ways",
+        )
+        yield (
+            encoder.bidirectional == "bottom" and encoder.layers < 2,
+            "encoder.bidirectional bottom needs encoder.layers of 2 or more",
+        )
+        yield (
+            encoder.self_attention is not None and width % encoder.self_attention > 0,
+            f"encoder.self_attention must divide the width of the encoder's states, {width}",
+        )
+        yield (
+            encoder.self_attention is not None and not self.attends,
+            f"encoder.self_attention is for what an attention reads; attention {attention.type} reads none of it",
+        )
+        yield (
+            none and self.decoder != "luong",
+            f"decoder {self.decoder} needs an attention; with none the decoder has no wiring to choose",
+        )
+        yield self.decoder == "conditional" and self.layers > 1, "decoder conditional has layers: 1"
+        yield self.decoder == "gnmt" and self.layers < 2, "decoder gnmt needs layers of 2 or more"
+        yield (
+            isinstance(attention, AdditiveAttention) and None not in (attention.window, attention.coverage),
+            "attention.window and attention.coverage exclude each other",
+        )
+        yield (
+            self.deep_output == "maxout" and not has_deep_output,
+            "deep_output maxout needs decoder bahdanau or conditional",
+        )
+        yield (
+            self.deep_output == "maxout" and self.hidden_size % 2 == 1,
+            "deep_output maxout needs an even hidden_size",
+        )
+        yield (
+            self.variational_dropout and self.decoder not in ("luong", "bahdanau"),
+            "variational_dropout needs decoder luong or bahdanau",
+        )
+        yield self.forget_bias is not None and not self.has_cell_state, "forget_bias is of LSTMs"
+        yield self.recurrent_dropout > 0 and self.cell != "lstm", "recurrent_dropout needs cell lstm"
+
+    def of_trained(self) -> dict[str, Any]:
+        """What a trained network depends on: all but initial values and the dropout that is no part of a cell."""
+        training = {"dropout", "embedding_dropout", "memory_dropout", "output_dropout", "init", "init_range"}
+        return self.model_dump(exclude=training)
+
+    @property
+    def encoder_size(self) -> int:
+        """Units of the encoder per direction."""
+        halved = self.encoder.bidirectional is True
+        return self.encoder.hidden_size or self.hidden_size // (2 if halved else 1)
+
+    @property
+    def encoder_width(self) -> int:
+        """Width of the encoder's states, both directions together."""
+        return self.encoder_size * (2 if self.encoder.bidirectional is True else 1)
+
+    @property
+    def copies_by_direction(self) -> bool:
+        """Whether each direction of an encoder layer can begin a layer of the decoder."""
+        both, layers = self.encoder.bidirectional is True, 2 * self.encoder.layers
+        return both and self.encoder_size == self.hidden_size and layers == self.layers
+
+    @property
+    def attends(self) -> bool:
+        """Whether there is an attention whose weights say where a step looks."""
+        return not isinstance(self.attention, NoAttention | SummaryAttention)
+
+    @property
+    def has_cell_state(self) -> bool:
+        """Whether the recurrent cell has a state beside the hidden one."""
+        return self.cell.startswith("lstm")

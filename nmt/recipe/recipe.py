@@ -1,0 +1,68 @@
+"""The recipe: one YAML file that says data, tokenizer, model, training, search and evaluation.
+
+A recipe states only what differs from the defaults in the modules beside this one; `nmt.recipe_file` reads it. Nothing
+heavy is imported in them, so a mistake is answered at once.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from pydantic import Field
+
+from nmt.recipe.data import DataOptions
+from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.model import ModelOptions
+from nmt.recipe.published import PublishedFigure
+from nmt.recipe.search import SearchOptions
+from nmt.recipe.section import Section
+from nmt.recipe.tokenizer import TokenizerOptions
+from nmt.recipe.trainer import TrainerOptions
+from nmt.recipe.training import TrainingOptions
+
+
+class Recipe(Section):
+    """One experiment, whole."""
+
+    data: DataOptions
+    tokenizer: TokenizerOptions = TokenizerOptions()
+    """A specification, or the path of one (relative to the recipe's folder)."""
+    model: ModelOptions = ModelOptions()
+    training: TrainingOptions = TrainingOptions()
+    trainer: TrainerOptions = TrainerOptions()
+    search: SearchOptions = SearchOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
+    published: list[PublishedFigure] = Field(default=[])
+    """Published figures that are printed beside our own."""
+
+
+def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Fields that are right by themselves, but not beside a field of another section: their key, and what they need.
+
+    Args:
+        sections: those of a recipe that are sound, by their key.
+    """
+    match sections:
+        case {"model": ModelOptions(share_embeddings=True), "tokenizer": TokenizerOptions(joint=False)}:
+            yield ("model", "share_embeddings"), "needs tokenizer.joint: true"
+    match sections:
+        case {
+            "data": DataOptions(subword_sampling=float()),
+            "tokenizer": TokenizerOptions(type="bpe" | "char" | "word"),
+        }:
+            yield ("data", "subword_sampling"), "needs tokenizer.type: unigram"
+    match sections:
+        case {"data": DataOptions() as data, "tokenizer": TokenizerOptions(needs_languages=True)}:
+            for side, language in zip(("source", "target"), data.languages, strict=True):
+                if not re.fullmatch("[a-z]{2,3}", language):
+                    need = f"tokenizer.moses and normalize_punctuation need a language such as de, not {language!r}"
+                    yield ("data", f"{side}_language"), need
+    match sections:
+        case {"model": ModelOptions(attends=False) as model, "search": SearchOptions() as search}:
+            need = f"needs an attention; model.attention is {model.attention.type}"
+            if search.coverage_penalty:
+                yield ("search", "coverage_penalty"), need
+            if search.replace_unknown:
+                yield ("search", "replace_unknown"), need
+    match sections:
+        case {"search": SearchOptions(replace_unknown=False, dictionary=str())}:
+            yield ("search", "dictionary"), "needs search.replace_unknown: true"

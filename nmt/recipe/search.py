@@ -1,0 +1,52 @@
+"""The recipe's `search`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nmt.recipe.section import NonNegativeFloat, Positive, Section
+
+AlignedTo = Literal["predicted", "input"]
+"""Which of a step's two target tokens its attention belongs to."""
+
+
+class SearchOptions(Section):
+    """Beam search."""
+
+    beam_size: Positive = 5
+    length_penalty: NonNegativeFloat = 1.0
+    """Alpha of Wu et al. 2016, equation 14: scores are divided by ((5 + length) / 6) ** alpha. 0: none."""
+    max_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 2.0
+    """A translation has at most max_length_ratio * source pieces (the end included) + max_length_extra pieces."""
+    max_length_extra: Annotated[int, Field(ge=1, le=100_000)] = 20
+    min_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
+    """A translation has at least min_length_ratio * source pieces (the end included)."""
+    block_ngrams: Positive | None = None
+    """No run of this many pieces comes twice in a translation (Paulus et al. 2018, section 2.5). null: any may."""
+    coverage_penalty: NonNegativeFloat = 0.0
+    """Beta of Wu et al. 2016, equation 14: scores fall by what of the source a translation has not looked at. Needs an
+    attention. 0: none."""
+    diversity_groups: Positive = 1
+    """Groups of the beam, each of which keeps away from the words of those before it (Vijayakumar et al. 2018)."""
+    diversity_penalty: NonNegativeFloat = 0.5
+    """What a word costs for each hypothesis of an earlier group that has it at the same place (lambda of the paper)."""
+    forbid_unknown: bool = False
+    """No translation holds the unknown piece (Bahdanau et al. 2015, table 1, "No UNK")."""
+    batch_size: Positive = 64
+    """Sentences translated together; changes the speed, not the result."""
+    max_source_length: Positive = 1000
+    """Longer source lines are cut to this many pieces, with a warning."""
+    alignment: AlignedTo = "predicted"
+    """Whose alignment the attention of a step is: that of the token it predicts, or of the token it reads (Luong et al.
+    2015, footnote 14: `input` for scores that compare states, `predicted` for the location score)."""
+    replace_unknown: bool = False
+    """Put the source word that it looks at most in the place of each unknown word (Luong et al. 2015, section 4), or
+    what `dictionary` has for it."""
+    dictionary: str | None = None
+    """A file of translations for `replace_unknown`: source word, tab, target word on each line; the first one wins."""
+
+    @model_validator(mode="after")
+    def _groups_are_equal(self) -> "SearchOptions":
+        if self.beam_size % self.diversity_groups:
+            raise ValueError(f"diversity_groups ({self.diversity_groups}) must divide beam_size ({self.beam_size})")
+        return self

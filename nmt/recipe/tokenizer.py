@@ -1,0 +1,43 @@
+"""The recipe's `tokenizer`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nmt.recipe.section import Positive, Section
+
+
+class TokenizerOptions(Section):
+    """What text is cut into, and what is done to it before; models trained from a specification can be shared."""
+
+    type: Literal["unigram", "bpe", "char", "word"] = "unigram"
+    """Kind of SentencePiece model; word: the most frequent words between white space, each other one unknown."""
+    vocab_size: Annotated[int, Field(ge=8)] = 8000
+    """Number of pieces, the four special ones and the 256 bytes included; for characters and words the most there
+    are."""
+    min_frequency: Positive | None = None
+    """Only words that occur at least so often in the training text (type word). null: however rare."""
+    joint: bool = True
+    """One model for both languages (true) or one for each (false)."""
+    character_coverage: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Share of the characters of the text that get a piece of their own."""
+    byte_fallback: bool = True
+    """Spell an unknown character in bytes, so that no text is lost (unigram and bpe)."""
+    lowercase: bool = False
+    """Lower-case the text before anything else; translations are lower-case, too."""
+    normalize_punctuation: bool = False
+    """One form for each mark, as Moses' normalize-punctuation.perl (by sacremoses)."""
+    moses: bool = False
+    """Set marks apart from words as Moses' tokenizer.perl (by sacremoses), and put translations together again. Not for
+    text that is tokenized already."""
+
+    @property
+    def needs_languages(self) -> bool:
+        """Whether some of it differs from language to language."""
+        return self.moses or self.normalize_punctuation
+
+    @model_validator(mode="after")
+    def _fits_type(self) -> "TokenizerOptions":
+        if self.min_frequency is not None and self.type != "word":
+            raise ValueError("min_frequency needs type: word")
+        return self

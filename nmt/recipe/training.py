@@ -1,0 +1,63 @@
+"""The recipe's `training`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nmt.recipe.objective import LikelihoodObjective, Objective
+from nmt.recipe.schedule import ConstantSchedule, Schedule
+from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Section
+
+
+class TrainingOptions(Section):
+    """Batches, first weights, objective, optimizer, and which checkpoints to keep."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """Seed of initial values, shuffling, dropout and subword sampling."""
+    batch_size: Positive = 64
+    """Size of a batch, over all processes together: their number changes no more than random draws."""
+    batch_unit: Literal["sentences", "tokens"] = "sentences"
+    """What `batch_size` counts: sentence pairs, or padded tokens of the longer side."""
+    sort_window: Positive = 100
+    """So many batches are cut from sentences sorted by length together: the more, the less padding. 1: not sorted."""
+    shuffle: Literal["epoch", "once"] = "epoch"
+    """epoch: sentences and batches in another order in each epoch. once: sentences before the first one only, each
+    window's batches from short to long (with `sort_window: 20` those of Bahdanau et al. 2015, appendix B.2)."""
+    start_from: str | None = None
+    """A finished run or a bundle whose weights are the initial values. The tokenizers are its own; `tokenizer` and
+    `model` (but for dropout) must be the same."""
+    source_embeddings: str | None = None
+    """A text file of word vectors (word2vec, GloVe, fastText), the initial embeddings of the source words in it."""
+    target_embeddings: str | None = None
+    """The same for target words."""
+    objective: Objective = LikelihoodObjective()
+    """What is learned."""
+    normalization: Literal["tokens", "sentences"] = "tokens"
+    """What the gradient of a batch, a sum, is divided by: its target tokens, or its sentences (as in
+    tensorflow/nmt). `learning_rate` and `trainer.gradient_clip_val` go with it. A risk is always per sentence."""
+    optimizer: Literal["adam", "adamw", "sgd", "adadelta", "adagrad"] = "adam"
+    """adadelta: rho 0.95 and epsilon 1e-6, as in Bahdanau et al. 2015, appendix B.2, with `learning_rate: 1.0`."""
+    learning_rate: PositiveFloat = 0.001
+    adagrad_accumulator: NonNegativeFloat = 0.0
+    """Initial sum of squared gradients of `optimizer: adagrad` (See et al. 2017: 0.1)."""
+    weight_decay: NonNegativeFloat = 0.0
+    schedule: Schedule = ConstantSchedule()
+    label_smoothing: Fraction = 0.0
+    """Share of the probability spread over the vocabulary (Szegedy et al. 2016)."""
+    monitor: Literal["bleu", "perplexity"] = "bleu"
+    """What on the validation set decides about the best checkpoint, early stopping and the plateau."""
+    patience: Positive | None = None
+    """Stop after this many validations without improvement; null: never."""
+    average: Positive = 1
+    """Test the mean of this many best checkpoints; 1: the best one."""
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> "TrainingOptions":
+        if self.start_from is not None and (self.source_embeddings or self.target_embeddings):
+            raise ValueError("start_from has embeddings of its own; leave source_embeddings and target_embeddings out")
+        return self
+
+    @property
+    def monitor_mode(self) -> Literal["min", "max"]:
+        """Whether the monitored score is better when it is lower or higher."""
+        return "max" if self.monitor == "bleu" else "min"
