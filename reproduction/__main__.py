@@ -1,7 +1,6 @@
-"""Makes docs/reproduction.md: result files of finished runs, the tests of their differences, and the page.
+"""Makes docs/reproduction.md: result files of finished runs, and the page.
 
 python -m reproduction collect recipes/multi30k/feed.yaml RUN ... --commit COMMIT
-python -m reproduction compare FOLDER_OF_RUNS
 python -m reproduction bentrevett recipes/de-en.yaml RUN --commit COMMIT
 python -m reproduction page
 """
@@ -16,8 +15,7 @@ from nmt.report.collect import read_runs
 from nmt.text import write_text
 from reproduction import bentrevett
 from reproduction.collect import describe, full_name, with_sets
-from reproduction.compare import compare, find_runs
-from reproduction.files import COMPARISONS, FOLDER, PROTOCOL, name_of, read_results, write_json
+from reproduction.files import FOLDER, PROTOCOL, name_of, write_json
 from reproduction.page import page
 from reproduction.searches import measure
 
@@ -45,9 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     collect.add_argument("--device", default="auto", help="cpu, cuda, ...")
     collect.add_argument("--scores-only", action="store_true", help="no searches by the model, no gradients")
     collect.set_defaults(run_command=_collect)
-    comparing = commands.add_parser("compare", help="test every two rows that a claim compares")
-    comparing.add_argument("folder", type=Path, help="below which the runs lie that were collected")
-    comparing.set_defaults(run_command=_compare)
     protocol = commands.add_parser("bentrevett", help="score a run as bentrevett/pytorch-seq2seq does")
     _add_run(protocol, 1)
     protocol.set_defaults(run_command=_bentrevett)
@@ -68,14 +63,6 @@ def _collect(options: argparse.Namespace) -> None:
         path = FOLDER / f"{name_of(found)}.json"
         write_json(path, with_sets({**found, **measured}, options.set))
         _say(f"written: {path}")
-
-
-def _compare(options: argparse.Namespace) -> None:
-    results = read_results()
-    found = find_runs(options.folder, results)
-    if absent := [name_of(result) for result in results if result not in [known for known, _ in found]]:
-        _say(f"not below {options.folder}, and so not compared: {', '.join(absent)}")
-    write_json(FOLDER / COMPARISONS, compare(found, _say))
 
 
 def _bentrevett(options: argparse.Namespace) -> None:

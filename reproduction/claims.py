@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from reproduction.significance import Difference
+
 Verdict = Literal["holds", "no difference", "does not hold", "not yet trained"]
 
 LEVEL = 0.05
@@ -78,25 +80,21 @@ class Evidence:
 
     Attributes:
         seeds: of the run, or of both.
-        better: BLEU, or gain in BLEU, of what should be better.
-        worse: of what should be worse.
-        p: how often chance alone would make a difference as large.
+        of: BLEU, or gains in BLEU, of what should be better and of what should be worse.
     """
 
     seeds: str
-    better: float
-    worse: float
-    p: float
+    of: Difference
 
 
 def verdict(found: Sequence[Evidence]) -> Verdict:
     """What `RULE` says of the comparisons of one pair."""
     if not found:
         return "not yet trained"
-    sure = all(each.p < LEVEL for each in found)
-    if sure and all(each.better > each.worse for each in found):
+    sure = all(each.of.p < LEVEL for each in found)
+    if sure and all(each.of.better > each.of.worse for each in found):
         return "holds"
-    if sure and all(each.better < each.worse for each in found):
+    if sure and all(each.of.better < each.of.worse for each in found):
         return "does not hold"
     return "no difference"
 

@@ -8,7 +8,6 @@ from nmt.text import write_text
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reproduction"
-COMPARISONS = "comparisons.json"
 PROTOCOL = "bentrevett.json"
 REMARKS = "remarks.yaml"
 

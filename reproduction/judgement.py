@@ -1,19 +1,19 @@
 """The claims beside the evidence of the result files."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from reproduction.claims import DIRECTIONS, Claim, Evidence, Pair, verdict
+from reproduction.compare import Comparison
 from reproduction.files import Result
 from reproduction.rows import Direction, between, of_row
-from reproduction.significance import LONG
+from reproduction.significance import LONG, Difference
 from reproduction.tables import markdown
 
 Judged = list[tuple[Direction, Pair, list[Evidence]]]
 """What is known of each pair of a claim, in each direction."""
 
 
-def judge(claim: Claim, results: Sequence[Result], comparisons: Sequence[Mapping[str, Any]]) -> Judged:
+def judge(claim: Claim, results: Sequence[Result], comparisons: Sequence[Comparison]) -> Judged:
     """The evidence of each pair in each direction."""
     return [
         (
@@ -29,26 +29,18 @@ def judge(claim: Claim, results: Sequence[Result], comparisons: Sequence[Mapping
 def _searched(pair: Pair, results: Sequence[Result], direction: Direction) -> list[Evidence]:
     assert pair.row is not None
     return [
-        _evidence(str(result["seed"]), found["bleu"], found["p"])
+        Evidence(str(result["seed"]), Difference(found["bleu"][0], found["bleu"][1], found["p"]))
         for result in of_row(results, pair.row, direction)
         for found in result.get("pairs", [])
         if (found["better"], found["worse"]) == (pair.better, pair.worse)
     ]
 
 
-def _tested(claim: Claim, pair: Pair, comparisons: Sequence[Mapping[str, Any]], direction: Direction) -> list[Evidence]:
-    wanted = (pair.better, pair.worse, *direction)
-    value, p = ("gain", "gain_p") if claim.by_length else ("bleu", "p")
-    return [
-        _evidence(" and ".join(map(str, found["seeds"])), found[value], found[p])
-        for found in comparisons
-        if tuple(found[name] for name in ("better", "worse", "source", "target")) == wanted and value in found
-    ]
-
-
-def _evidence(seeds: str, values: Sequence[float], p: float) -> Evidence:
-    better, worse = values
-    return Evidence(seeds, better, worse, p)
+def _tested(claim: Claim, pair: Pair, comparisons: Sequence[Comparison], direction: Direction) -> list[Evidence]:
+    wanted = (pair.better, pair.worse, direction)
+    found = (each for each in comparisons if (each.better, each.worse, each.direction) == wanted)
+    tested = ((each.seeds, each.gain if claim.by_length else each.bleu) for each in found)
+    return [Evidence(" and ".join(map(str, seeds)), value) for seeds, value in tested if value is not None]
 
 
 def claim_section(claim: Claim, judged: Judged, remark: str) -> str:
@@ -70,7 +62,7 @@ def claim_section(claim: Claim, judged: Judged, remark: str) -> str:
 
 
 def _compared(direction: Direction, pair: Pair, found: Sequence[Evidence]) -> list[str]:
-    ours = "; ".join(f"{each.better:.2f} and {each.worse:.2f}, p {each.p:.3f}, {each.seeds}" for each in found)
+    ours = "; ".join(f"{each.of.better:.2f} and {each.of.worse:.2f}, p {each.of.p:.3f}, {each.seeds}" for each in found)
     return [between(direction), _better(pair), pair.worse, pair.paper, ours, f"**{verdict(found)}**"]
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from nmt.errors import UserError
 from reproduction.claims import CLAIMS, DIRECTIONS, RULE, Claim, verdict
-from reproduction.files import COMPARISONS, FOLDER, REMARKS, Result, read_json, read_results
+from reproduction.compare import compare
+from reproduction.files import FOLDER, REMARKS, Result, read_results
 from reproduction.judgement import Judged, claim_section, judge
 from reproduction.protocols import protocols
 from reproduction.rows import gradients_table, length_table, published_figures, rows_table, searches_table
+from reproduction.significance import SAMPLES, SEED
 
 
 def page(folder: Path = FOLDER) -> str:
@@ -20,7 +21,8 @@ def page(folder: Path = FOLDER) -> str:
     Raises:
         UserError: if a claim that does not hold has no remark, with all such claims.
     """
-    results, comparisons = read_results(folder), read_json(folder / COMPARISONS) or []
+    results = read_results(folder)
+    comparisons = compare(results)
     remarks = _read_remarks(folder / REMARKS)
     judged = [(claim, judge(claim, results, comparisons)) for claim in CLAIMS]
     _check_remarks(judged, remarks)
@@ -35,7 +37,7 @@ def page(folder: Path = FOLDER) -> str:
         *(searches_table(results, direction) for direction in DIRECTIONS),
         gradients_table(results),
         protocols(results, folder),
-        _signatures(results, comparisons),
+        _signatures(results),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -68,11 +70,10 @@ def _check_remarks(judged: Iterable[tuple[Claim, Judged]], remarks: Mapping[str,
         raise UserError(f"{REMARKS}: say why these do not hold everywhere: {', '.join(unexplained)}")
 
 
-def _signatures(results: Sequence[Result], comparisons: Sequence[Mapping[str, Any]]) -> str:
+def _signatures(results: Sequence[Result]) -> str:
     scores = (run["test"]["beam"]["signatures"]["bleu"] for run in results)
-    tests = (found["signature"] for found in comparisons)
     commits = dict.fromkeys(run["commit"] for run in results)
     lines = [f"- BLEU: `{signature}`" for signature in dict.fromkeys(scores)]
-    lines += [f"- Paired bootstrap: `{signature}`" for signature in dict.fromkeys(tests)]
+    lines += [f"- Paired bootstrap: as sacreBLEU's, {SAMPLES:,} samples, seed {SEED}"] if lines else []
     lines += [f"- Trained by the code of commits {', '.join(f'`{commit}`' for commit in commits)}"] if commits else []
     return "\n".join(["## Signatures\n", *lines, ""]) if lines else ""

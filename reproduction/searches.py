@@ -13,7 +13,7 @@ from nmt.report.gradients import reach
 from nmt.report.models import load_set
 from nmt.tokenizer import UNK
 from nmt.translator import Translator
-from reproduction.significance import difference
+from reproduction.significance import count, difference, resample, written
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "beam 1": {"beam_size": 1},
@@ -45,6 +45,8 @@ _PLAIN = {"length_penalty": 1.0, "replace_unknown": False, "dictionary": None}
 def measure(run: Run, device: str, say: Callable[[str], None]) -> dict[str, Any]:
     """Scores of `SEARCHES`, differences of `PAIRS` and gradients by distance, by the run's own model on its test set.
 
+    And the counts of its recipe's beam search, from which runs are compared.
+
     Args:
         run: finished.
         device: where to search.
@@ -72,15 +74,18 @@ def measure(run: Run, device: str, say: Callable[[str], None]) -> dict[str, Any]
             unknown = sum(translation.ids.count(UNK) for translation in translations)
     metric = sacrebleu_metrics(options)["bleu"]
     scores = {name: float(metric.corpus_score(lines, [references]).score) for name, lines in found.items()}
+    counts = {name: count(lines, references, texts.sources, options) for name, lines in found.items()}
+    samples = {name: resample(each) for name, each in counts.items()}
+    tests = [(one, other, difference(samples[one], samples[other])) for one, other in PAIRS if one in found]
     return {
         "unknown_words": unknown,
         "searches": {"bleu": scores, "signature": str(metric.get_signature())},
         "pairs": [
-            {"better": one, "worse": other, **difference(found[one], found[other], references, options)}
-            for one, other in PAIRS
-            if one in found
+            {"better": one, "worse": other, "bleu": [test.better, test.worse], "p": test.p}
+            for one, other, test in tests
         ],
         "gradients": reach(replace(bundle, model=bundle.model.cpu()), texts.sources, texts.references),
+        "counts": written(count(run.lines("beam"), references, texts.sources, options)),
     }
 
 

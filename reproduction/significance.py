@@ -1,80 +1,117 @@
-"""Whether one set of translations is better than another, or gains more on long sentences than on short ones."""
+"""Whether one run is better than another, or gains more on long sentences than on short ones, from counts of each line.
+
+The counts are numbers, so they stand in the result files, and every comparison can be had again without any text.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from sacrebleu.metrics.bleu import BLEU
 
 from nmt.metrics import sacrebleu_metrics
 from nmt.recipe.evaluation import EvaluationOptions
-from nmt.report.significance import paired_bootstrap
 
 LONG = 13
 """Words from which on a source counts as long: those of a quarter of Multi30k's test set."""
 
-_SAMPLES = 1000
+SAMPLES = 1000
+SEED = 12345
+"""Those of sacreBLEU."""
+
 _ORDERS = 4
 
-Statistics = Int[np.ndarray, "lines 10"]
-"""Of each line: the hypothesis' n-grams that the reference has, those it has in all (n = 1 to 4), and both lengths."""
+Counts = Int[np.ndarray, "lines 7"]
+"""Of each line of a test set: the n-grams (n = 1 to 4) that translation and reference share, the tokens of the
+translation and of the reference, and the source's words between white space."""
 
 
-def difference(
-    one: Sequence[str], other: Sequence[str], references: Sequence[str], options: EvaluationOptions
-) -> dict[str, Any]:
-    """BLEU of both, and how often chance alone would make a difference as large (sacreBLEU's paired bootstrap)."""
-    found = paired_bootstrap([other, one], references, options, ["BLEU"])
-    worse, better = found.estimates["BLEU"]
-    return {"bleu": [better.score, worse.score], "p": better.p_value, "signature": found.signatures["BLEU"]}
+@dataclass(frozen=True)
+class Resampled:
+    """BLEU of some lines, and of `SAMPLES` samples of as many, drawn from them with replacement.
 
-
-def gain_by_length(
-    one: Sequence[str],
-    other: Sequence[str],
-    references: Sequence[str],
-    sources: Sequence[str],
-    options: EvaluationOptions,
-) -> dict[str, Any]:
-    """What one gains over the other, in BLEU, on long and on short sources, and whether chance explains the difference.
-
-    The test is that of `difference`, of the difference of two gains: sentences are drawn with replacement from the long
-    ones and from the short ones, and p is the share of samples whose value lies at least as far from their mean as the
-    value itself from none (Riezler and Maxwell 2005, as sacreBLEU has it). Nothing of a set without one of the two.
+    Attributes:
+        bleu: of the lines themselves.
+        samples: of each sample; those of two runs are of the same lines.
     """
-    lines = list(zip(one, other, references, strict=True))
-    is_long = [len(source.split()) >= LONG for source in sources]
-    long, short = (
-        [line for line, chosen in zip(lines, is_long, strict=True) if chosen is part] for part in (True, False)
-    )
-    if not long or not short:
-        return {}
-    random = np.random.default_rng(1)
-    (gain_long, samples_long), (gain_short, samples_short) = (_gains(part, options, random) for part in (long, short))
-    values = samples_long - samples_short
-    extreme = int((abs(values - values.mean()) >= abs(gain_long - gain_short)).sum())
-    return {"gain": [gain_long, gain_short], "gain_p": (extreme + 1) / (_SAMPLES + 1), "long": len(long)}
+
+    bleu: float
+    samples: Float[np.ndarray, " samples"]
 
 
-def _gains(
-    lines: Sequence[tuple[str, str, str]], options: EvaluationOptions, random: np.random.Generator
-) -> tuple[float, Float[np.ndarray, " samples"]]:
-    """The gain of the first over the second against the third; on the lines, and on samples of as many."""
-    ones, others, references = zip(*lines, strict=True)
-    one, other = (_statistics(translations, references, options) for translations in (ones, others))
-    chosen = random.integers(len(lines), size=(_SAMPLES, len(lines)))
-    samples = np.array([_bleu(one[sample]) - _bleu(other[sample]) for sample in chosen])
-    return _bleu(one) - _bleu(other), samples
+@dataclass(frozen=True)
+class Difference:
+    """Two values and how often chance alone would make a difference as large."""
+
+    better: float
+    worse: float
+    p: float
 
 
-def _statistics(lines: Sequence[str], references: Sequence[str], options: EvaluationOptions) -> Statistics:
+def count(
+    translations: Sequence[str], references: Sequence[str], sources: Sequence[str], options: EvaluationOptions
+) -> Counts:
+    """Counts the lines of a test set, tokenized as the options say."""
     metric = sacrebleu_metrics(options)["bleu"]
-    scores = [metric.corpus_score([line], [[reference]]) for line, reference in zip(lines, references, strict=True)]
-    rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
+    scores = [
+        metric.corpus_score([line], [[reference]]) for line, reference in zip(translations, references, strict=True)
+    ]
+    rows = [
+        [*score.counts, score.sys_len, score.ref_len, len(source.split())]
+        for score, source in zip(scores, sources, strict=True)
+    ]
     return np.array(rows, dtype=np.int64)
 
 
-def _bleu(statistics: Statistics) -> float:
-    *counts, hypotheses, references = map(int, statistics.sum(axis=0))
-    return float(BLEU.compute_bleu(counts[:_ORDERS], counts[_ORDERS:], hypotheses, references, "exp").score)
+def written(counts: Counts) -> list[str]:
+    """As a result file has them: a text for each line."""
+    return [" ".join(map(str, row)) for row in counts.tolist()]
+
+
+def read(lines: Sequence[str]) -> Counts:
+    """What `written` has written."""
+    return np.array([line.split() for line in lines], dtype=np.int64)
+
+
+def is_long(counts: Counts) -> Bool[np.ndarray, " lines"]:
+    """The lines whose source has `LONG` words or more."""
+    long: Bool[np.ndarray, " lines"] = counts[:, -1] >= LONG
+    return long
+
+
+def resample(counts: Counts, seed: int = SEED) -> Resampled:
+    """Draws the samples, by the same seed the same lines for every run."""
+    statistics = _statistics(counts)
+    chosen = np.random.default_rng(seed).choice(len(counts), size=(SAMPLES, len(counts)), replace=True)
+    return Resampled(_bleu(statistics), np.array([_bleu(statistics[lines]) for lines in chosen]))
+
+
+def _statistics(counts: Counts) -> Int[np.ndarray, "lines 10"]:
+    """Shared n-grams, all n-grams of the translation, and the lengths of both."""
+    shared, lengths = counts[:, :_ORDERS], counts[:, _ORDERS:-1]
+    totals = np.maximum(lengths[:, :1] - np.arange(_ORDERS), 0)
+    return np.concatenate([shared, totals, lengths], axis=1)
+
+
+def _bleu(statistics: Int[np.ndarray, "lines 10"]) -> float:
+    *ngrams, translation, reference = statistics.sum(axis=0).tolist()
+    return float(BLEU.compute_bleu(ngrams[:_ORDERS], ngrams[_ORDERS:], translation, reference, "exp").score)
+
+
+def difference(better: Resampled, worse: Resampled) -> Difference:
+    """SacreBLEU's paired bootstrap (Koehn 2004): the numbers of `sacrebleu REFERENCE -i WORSE BETTER --paired-bs`."""
+    return Difference(better.bleu, worse.bleu, _p(better.samples - worse.samples, better.bleu - worse.bleu))
+
+
+def difference_of_gains(better: tuple[Resampled, Resampled], worse: tuple[Resampled, Resampled]) -> Difference:
+    """The same test of two gains: that of the first run on one part of the lines, and that on another part."""
+    gain, other = (one.bleu - two.bleu for one, two in zip(better, worse, strict=True))
+    samples, others = (one.samples - two.samples for one, two in zip(better, worse, strict=True))
+    return Difference(gain, other, _p(samples - others, gain - other))
+
+
+def _p(samples: Float[np.ndarray, " samples"], value: float) -> float:
+    """The share of samples whose size is above the mean size by more than the value's: sacreBLEU's definition."""
+    sizes = np.abs(samples)
+    return (int((sizes - sizes.mean() > abs(value)).sum()) + 1) / (len(samples) + 1)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,12 +21,12 @@ from reproduction import bentrevett, collect
 from reproduction.__main__ import PAGE
 from reproduction.claims import CLAIMS, ROWS, Evidence, verdict
 from reproduction.collect import describe, read_set, with_sets
-from reproduction.compare import compare, compared_rows, find_runs
-from reproduction.files import COMPARISONS, FOLDER, REMARKS, ROOT, name_of
+from reproduction.compare import compare, compared_rows
+from reproduction.files import FOLDER, REMARKS, ROOT, name_of
 from reproduction.page import page
 from reproduction.rows import rows_table
 from reproduction.searches import PAIRS, SEARCHES, measure
-from reproduction.significance import LONG, difference, gain_by_length
+from reproduction.significance import LONG, Difference, count, difference, read, resample, written
 from tests.finished_runs import REFERENCES, finished_run, worse
 from tests.training_runs import tiny_recipe
 
@@ -53,27 +54,21 @@ def result(row: str, bleu: float, seed: int = 1, target: str = "en", **more: Any
     return {**names, "changed": {}, **sides, **numbers, "commit": "0123456789ab", "test": test, **more}
 
 
-def write(folder: Path, results: Iterable[dict[str, Any]], comparisons: Any = None, remarks: str = "") -> Path:
+def write(folder: Path, results: Iterable[dict[str, Any]], remarks: str = "") -> Path:
     for each in results:
         (folder / f"{name_of(each)}.json").write_text(json.dumps(each), encoding="utf-8")
-    if comparisons is not None:
-        (folder / COMPARISONS).write_text(json.dumps(comparisons), encoding="utf-8")
     (folder / REMARKS).write_text(remarks, encoding="utf-8")
     return folder
 
 
-def compared(better: str, worse: str, bleu: Sequence[float], p: float, seeds: Sequence[int] = (1, 1)) -> dict[str, Any]:
-    gains = {"gain": [3.0, 1.0], "gain_p": 0.001, "long": 4, "signature": "made|up|bs"}
-    return {
-        "better": better,
-        "worse": worse,
-        "source": "de",
-        "target": "en",
-        "seeds": seeds,
-        "bleu": bleu,
-        "p": p,
-        **gains,
-    }
+def counted(row: str, wrong: Sequence[int], sources: Sequence[int] = (9, 20), **more: Any) -> dict[str, Any]:
+    """A result with counts: of each source length ten lines, in so many of which half the words are wrong."""
+    lines = [
+        f"{'4 3 2 1' if at < many else '8 7 6 5'} 8 8 {words}"
+        for many, words in zip(wrong, sources, strict=True)
+        for at in range(10)
+    ]
+    return result(row, 30.0, hashes={"test": "one"}, counts=lines, **more)
 
 
 def row_of(text: str, first: str) -> list[str]:
@@ -111,7 +106,7 @@ def test_the_files_hold_no_text_and_no_path_of_a_machine() -> None:
     ],
 )
 def test_the_rule(found: list[tuple[float, float, float]], expected: str) -> None:
-    assert verdict([Evidence("1", *each) for each in found]) == expected
+    assert verdict([Evidence("1", Difference(*each)) for each in found]) == expected
 
 
 def test_every_compared_row_is_one_that_is_trained() -> None:
@@ -164,25 +159,33 @@ def test_bleu_by_length_is_in_the_order_of_the_lengths(tmp_path: Path) -> None:
 
 
 def test_a_claim_shows_its_evidence(tmp_path: Path) -> None:
-    comparisons = [
-        compared("dropout", "reverse", [22.5, 20.25], 0.001),
-        compared("dropout", "reverse", [23, 20], 0.03, [2, 1]),
-    ]
-    found = section(page(write(tmp_path, [], comparisons)), "Dropout")
-    assert row_of(found, "de→en")[1:] == [
-        "dropout",
-        "reverse",
-        "14.0 and 12.6",
-        "22.50 and 20.25, p 0.001, 1 and 1; 23.00 and 20.00, p 0.030, 2 and 1",
-        "**holds**",
-    ]
+    results = [counted("dropout", [1, 0]), counted("dropout", [0, 0], seed=2), counted("reverse", [9, 9])]
+    found = section(page(write(tmp_path, results)), "Dropout")
+    cells = row_of(found, "de→en")[1:]
+    assert cells[:3] == ["dropout", "reverse", "14.0 and 12.6"]
+    assert re.fullmatch(r"\d+\.\d+ and \d+\.\d+, p 0.001, 1 and 1; 100.00 and \d+\.\d+, p 0.001, 2 and 1", cells[3])
+    assert cells[4] == "**holds**"
     assert "Not yet trained and compared: en→de dropout against reverse." in found
 
 
 def test_by_length_the_gains_are_compared(tmp_path: Path) -> None:
-    text = page(write(tmp_path, [], [compared("bahdanau", "rnnencdec", [30, 20], 0.001)]))
+    text = page(write(tmp_path, [counted("bahdanau", [5, 0]), counted("rnnencdec", [5, 10])]))
     found = section(text, "Attention against none, by length of the source")
-    assert row_of(found, "de→en")[3:] == ["", "3.00 and 1.00, p 0.001, 1 and 1", "**holds**"]
+    *_, ours, judged = row_of(found, "de→en")
+    assert re.fullmatch(r"[6-9]\d\.\d\d and 0\.00, p 0.001, 1 and 1", ours)
+    assert judged == "**holds**"
+
+
+def test_runs_on_other_text_or_scored_otherwise_are_not_compared() -> None:
+    one, other = counted("dropout", [1, 0]), counted("reverse", [9, 9])
+    assert len(compare([one, other])) == 1
+    assert not compare([one, {**other, "hashes": {"test": "another"}}])
+    assert not compare([one, {**other, "source": "en", "target": "de"}])
+    del other["counts"]
+    assert not compare([one, other])
+    other = counted("reverse", [9, 9])
+    other["test"]["beam"]["signatures"]["bleu"] = "lower-cased"
+    assert not compare([one, other])
 
 
 def test_searches_of_one_model_are_compared(tmp_path: Path) -> None:
@@ -208,12 +211,12 @@ def test_searches_of_one_model_are_compared(tmp_path: Path) -> None:
     assert row_of(section(text, "How far back a decoder learns"), "`feed`")[3:5] == ["0.5", "0.25"]
 
 
-@pytest.mark.parametrize("bleu", [[20, 22], [22, 22]])
-def test_what_does_not_hold_needs_a_remark(tmp_path: Path, bleu: list[float]) -> None:
-    comparisons = [compared("dropout", "reverse", bleu, 0.001)]
+@pytest.mark.parametrize("wrong", [[9, 9], [0, 0]])
+def test_what_does_not_hold_needs_a_remark(tmp_path: Path, wrong: list[int]) -> None:
+    results = [counted("dropout", wrong), counted("reverse", [0, 0])]
     with pytest.raises(UserError, match=r"remarks.yaml: say why these do not hold everywhere: dropout$"):
-        page(write(tmp_path, [], comparisons))
-    assert "As it is.\n" in page(write(tmp_path, [], comparisons, "dropout: As it is.\n"))
+        page(write(tmp_path, results))
+    assert "As it is.\n" in page(write(tmp_path, results, "dropout: As it is.\n"))
 
 
 def test_a_remark_on_no_claim_is_refused(tmp_path: Path) -> None:
@@ -295,12 +298,19 @@ def test_bentrevetts_score_knows_no_smoothing() -> None:
 
 
 def test_the_difference_of_two_runs_is_that_of_the_report(tmp_path: Path) -> None:
+    """Which is sacreBLEU's own; the counts have been written and read in between."""
     runs = read_runs([finished_run(tmp_path / "a", worse(3)), finished_run(tmp_path / "b", worse(5))])
     (shared,) = comparable(runs)
     worse_run, better = bootstrap(shared, runs[0]).estimates["BLEU"]
-    found = difference(worse(5), worse(3), REFERENCES, OPTIONS)
-    assert found["bleu"] == [better.score, worse_run.score]
-    assert found["p"] == better.p_value
+    three, five = (resample(read(written(count(worse(every), REFERENCES, REFERENCES, OPTIONS)))) for every in (3, 5))
+    assert better.p_value is not None
+    assert difference(five, three) == Difference(better.score, worse_run.score, better.p_value)
+
+
+def test_counts_are_those_of_the_lines() -> None:
+    plain = EvaluationOptions(bleu_tokenize="none")
+    counts = count(["a b c a", ""], ["a b d a a", "a"], ["x y", "x"], plain)
+    assert counts.tolist() == [[3, 1, 0, 0, 4, 5, 2], [0, 0, 0, 0, 0, 1, 1]]
 
 
 def test_gains_by_length() -> None:
@@ -308,20 +318,33 @@ def test_gains_by_length() -> None:
     sources = ["a " * LONG, "a " * (LONG - 1)] * len(REFERENCES)
     references = [line for line in REFERENCES for _ in "ab"]
     wrong = [line.replace("the", "a", 1) if at % 2 == 0 else line for at, line in enumerate(references)]
-    plain = EvaluationOptions(bleu_tokenize="none")
-    found = gain_by_length(references, wrong, references, sources, plain)
-    assert found["long"] == len(REFERENCES)
-    assert found["gain"] == pytest.approx([100 - bleu_by_hand(wrong[::2], REFERENCES), 0.0])
-    assert found["gain_p"] < 0.01
-    back = gain_by_length(wrong, references, references, sources, plain)
-    assert back["gain"] == pytest.approx([-found["gain"][0], 0.0])
+    gain = gain_by_length(references, wrong, references, sources)
+    assert gain.better == pytest.approx(100 - bleu_by_hand(wrong[::2], REFERENCES))
+    assert gain.worse == 0.0
+    assert gain.p == pytest.approx(1 / 1001)
+    back = gain_by_length(wrong, references, references, sources)
+    assert (back.better, back.worse) == (-gain.better, 0.0)
 
 
 def test_gains_by_length_that_are_alike_are_chance() -> None:
     sources = ["a " * LONG, "a"] * len(REFERENCES)
     references = [line for line in REFERENCES for _ in "ab"]
     wrong = [line.replace("the", "a", 1) if at // 2 % 2 else line for at, line in enumerate(references)]
-    assert gain_by_length(references, wrong, references, sources, OPTIONS)["gain_p"] > 0.5
+    gain = gain_by_length(references, wrong, references, sources)
+    assert gain.better == pytest.approx(gain.worse)
+    assert gain.p > 0.2
+
+
+def gain_by_length(ones: list[str], others: list[str], references: list[str], sources: list[str]) -> Difference:
+    """As the page compares two runs."""
+    plain = EvaluationOptions(bleu_tokenize="none")
+    results = [
+        result(row, 30.0, hashes={"test": "one"}, counts=written(count(lines, references, sources, plain)))
+        for row, lines in (("global-general", ones), ("dropout", others))
+    ]
+    (comparison,) = compare(results)
+    assert comparison.gain is not None
+    return comparison.gain
 
 
 @pytest.fixture(scope="module")
@@ -378,16 +401,16 @@ def test_a_model_that_translates_otherwise_is_refused(trained: list[Path], tmp_p
 
 
 @pytest.mark.usefixtures("committed")
-def test_runs_are_found_again_and_compared(trained: list[Path]) -> None:
+def test_results_are_compared(trained: list[Path]) -> None:
     rows = ("global-general", "dropout")
     results = [
-        describe(run, RECIPES / f"{row}.yaml", row, "HEAD") for run, row in zip(read_runs(trained), rows, strict=True)
+        describe(run, RECIPES / f"{row}.yaml", row, "HEAD") | measure(run, "cpu", lambda _: None)
+        for run, row in zip(read_runs(trained), rows, strict=True)
     ]
-    found = find_runs(trained[0].parent, [*results, result("feed", 30.0)])
-    assert [known["row"] for known, _ in found] == list(rows)
-    (comparison,) = compare(found, lambda _: None)
-    assert (comparison["better"], comparison["worse"], comparison["seeds"]) == (*rows, [1, 1])
-    assert comparison["bleu"] == pytest.approx([each["test"]["beam"]["bleu"] for each in results])
+    (comparison,) = compare(results)
+    assert (comparison.better, comparison.worse, comparison.seeds) == (*rows, (1, 1))
+    bleu = [comparison.bleu.better, comparison.bleu.worse]
+    assert bleu == pytest.approx([each["test"]["beam"]["bleu"] for each in results])
 
 
 def test_a_commit_that_is_none_is_refused(trained: list[Path]) -> None:
