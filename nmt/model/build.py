@@ -2,7 +2,6 @@
 
 from typing import assert_never
 
-import torch
 from torch import nn
 
 from nmt.model.attention import (
@@ -58,6 +57,7 @@ from nmt.model.encoder import (
     TorchReader,
 )
 from nmt.model.fast.layers import GRU, LSTM, RNN, LSTMCell
+from nmt.model.initial_values import Scheme, bahdanau, initialise, uniform, xavier
 from nmt.model.local import LocalAttention, MonotonicCentre, PredictiveCentre
 from nmt.model.output import OutputLayer
 from nmt.model.seq2seq import Seq2Seq
@@ -96,7 +96,7 @@ def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Se
         OutputLayer(_output_size(options), tgt_vocab, tgt_embedding if options.tie_output else None),
         *(_dropout(options, rate) for rate in rates),
     )
-    _initialise(model, options)
+    initialise(model, _scheme(options), _forget_bias(options))
     return model
 
 
@@ -295,78 +295,17 @@ def _bridge(options: ModelOptions) -> Bridge:
 # -- initial values -----------------------------------------------------------------------------------------------
 
 
-def _initialise(model: Seq2Seq, options: ModelOptions) -> None:
-    """Gives every parameter its first value; factors of normalisation keep theirs."""
-    parameters = [(name, value) for name, value in model.named_parameters() if not _is_factor(name)]
+def _scheme(options: ModelOptions) -> Scheme:
     match options.init:
         case "uniform":
-            for _, parameter in parameters:
-                nn.init.uniform_(parameter, -options.init_range, options.init_range)
+            return uniform(options.init_range)
         case "xavier":
-            for name, parameter in parameters:
-                _initialise_as_xavier(name, parameter, options.embedding_size**-0.5)
+            return xavier
         case "bahdanau":
-            for name, parameter in parameters:
-                _initialise_as_bahdanau(name, parameter)
+            return bahdanau
         case _:
             assert_never(options.init)
-    forget_bias = 1.0 if options.forget_bias is None and options.init == "xavier" else options.forget_bias
-    if forget_bias is not None:
-        _set_forget_gates(model, forget_bias)
 
 
-def _is_factor(name: str) -> bool:
-    return "norm" in name or name.endswith("gain")
-
-
-def _is_recurrent(name: str) -> bool:
-    return "weight_hh" in name or ".recurrent" in name
-
-
-def _initialise_as_xavier(name: str, parameter: nn.Parameter, embedding_deviation: float) -> None:
-    if "embedding" in name:  # a tied output layer, too, goes by this name
-        nn.init.normal_(parameter, std=embedding_deviation)
-    elif parameter.ndim == 1:
-        nn.init.zeros_(parameter)
-    elif _is_recurrent(name):
-        _orthogonal_gates(parameter)
-    else:
-        nn.init.xavier_uniform_(parameter)
-
-
-def _initialise_as_bahdanau(name: str, parameter: nn.Parameter) -> None:
-    """Bahdanau et al. 2015, appendix B.1."""
-    if parameter.ndim == 1 or name.endswith("score.score.weight"):
-        nn.init.zeros_(parameter)
-    elif _is_recurrent(name):
-        _orthogonal_gates(parameter)
-    else:
-        nn.init.normal_(parameter, std=0.001 if ".score." in name else 0.01)
-
-
-@torch.no_grad()
-def _orthogonal_gates(weight: torch.Tensor) -> None:
-    """An orthogonal matrix for each gate."""
-    for gate in weight.chunk(len(weight) // weight.shape[1]):
-        nn.init.orthogonal_(gate)
-
-
-@torch.no_grad()
-def _set_forget_gates(model: nn.Module, value: float) -> None:
-    """The bias of every LSTM's forget gates; with 1 its memory lasts from the start (Jozefowicz et al. 2015)."""
-    for layer in model.modules():
-        for bias in _forget_biases(layer):
-            bias.fill_(value)
-
-
-def _forget_biases(layer: nn.Module) -> list[torch.Tensor]:
-    """Views of the biases; the gates of every LSTM come in the order i, f, g, o."""
-    match layer:
-        case nn.LSTM() | nn.LSTMCell():
-            return [bias.chunk(4)[1] for name, bias in layer.named_parameters() if name.startswith("bias_ih")]
-        case LayerNormLSTMCell():
-            return [layer.bias.chunk(4)[1]]
-        case MultiplicativeLSTMCell():
-            return [layer.inputs.bias[layer.hidden_size :].chunk(4)[1]]
-        case _:
-            return []
+def _forget_bias(options: ModelOptions) -> float | None:
+    return 1.0 if options.forget_bias is None and options.init == "xavier" else options.forget_bias

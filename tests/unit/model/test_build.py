@@ -1,4 +1,4 @@
-"""Every network that a recipe can describe: whole, trainable, of the right size, with the right first values."""
+"""Every network that a recipe can describe: whole, trainable, of the right size, with the initial values asked for."""
 
 import itertools
 from typing import Any
@@ -10,8 +10,7 @@ from torch import nn
 
 from nmt.data.batch import Batch, make_batch
 from nmt.model.build import build_model
-from nmt.model.cells import LayerNormLSTMCell
-from nmt.model.cells import MultiplicativeLSTMCell as Multiplicative
+from nmt.model.initial_values import Scheme, bahdanau, initialise, uniform, xavier
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.attention import AdditiveAttention, GeneralAttention, NoAttention
 from nmt.recipe.model import EncoderOptions, ModelOptions
@@ -144,45 +143,6 @@ def test_tied_and_shared_weights_are_one_tensor(embedding_size: int) -> None:
     assert len(set(pointers(tie_output=True, share_embeddings=True))) == 1
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
-def test_uniform_initial_values_lie_in_the_range_and_fill_it(attention: str) -> None:
-    options = ModelOptions.model_validate(
-        {**ATTENTIONS[attention], "embedding_size": 40, "hidden_size": 50, "init": "uniform", "init_range": 0.03}
-    )
-    for name, parameter in build_model(options, 100, 100).named_parameters():
-        assert parameter.abs().max() <= 0.03, name
-        if parameter.numel() > 2000:
-            assert parameter.max() > 0.029, name
-            assert parameter.min() < -0.029, name
-
-
-@pytest.mark.parametrize("attention", ATTENTIONS)
-@pytest.mark.parametrize("tied", [True, False])
-def test_xavier_initial_values(attention: str, tied: bool) -> None:
-    sizes = {"embedding_size": 40, "hidden_size": 50, "layers": 2, "encoder": {"layers": 2}}
-    options = ModelOptions.model_validate({**ATTENTIONS[attention], **sizes, "tie_output": tied, "init": "xavier"})
-    model = build_model(options, 300, 300)
-    for name, parameter in model.named_parameters():
-        if "bias_ih" in name:
-            read, forget, new, write = parameter.chunk(4)
-            assert (forget == 1).all(), name
-            assert not torch.cat([read, new, write]).any(), name
-        elif parameter.ndim == 1:
-            assert not parameter.any(), name
-        elif "weight_hh" in name:
-            for gate in parameter.chunk(4):
-                torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), rtol=0, atol=1e-5)
-        elif "embedding" in name:
-            assert parameter.std().item() == pytest.approx(40**-0.5, rel=0.05), name
-        else:
-            bound = (6 / sum(parameter.shape)) ** 0.5
-            assert parameter.abs().max() <= bound, name
-            if parameter.numel() > 500:
-                assert parameter.abs().max() > 0.95 * bound, name
-    if tied:
-        assert model.output.words.weight.std().item() == pytest.approx(40**-0.5, rel=0.05)
-
-
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_every_parameter_of_every_mechanism_is_used(mechanism: str) -> None:
     model = tiny_model(mechanism)
@@ -208,69 +168,30 @@ def test_every_network_learns_in_mixed_precision(mechanism: str) -> None:
         assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("mechanism", MECHANISMS)
-@pytest.mark.parametrize("init", ["uniform", "xavier", "bahdanau"])
-def test_factors_of_normalisation_begin_as_they_are_made(mechanism: str, init: str) -> None:
-    options = ModelOptions.model_validate({**MECHANISMS[mechanism], "hidden_size": 8, "init": init})
-    model = build_model(options, 9, 9)
-    for layer in model.modules():
-        if isinstance(layer, nn.LayerNorm):
-            assert (layer.weight == 1).all()
-            assert not layer.bias.any()
-    gains = [parameter.item() for name, parameter in model.named_parameters() if name.endswith("gain")]
-    expected = {"scaled_dot": [1.0], "normed_additive": [5**-0.5], "gnmt": [5**-0.5]}
-    assert gains == pytest.approx(expected.get(mechanism, []))
-
-
-LSTMS = ["local_m", "lstm_layer_norm", "lstm_multiplicative", "recurrent_dropout", "variational_dropout", "gnmt"]
-
-
-@pytest.mark.parametrize("mechanism", LSTMS)
-@pytest.mark.parametrize(("init", "forget_bias", "expected"), [("xavier", None, 1.0), ("uniform", 2.0, 2.0)])
-def test_the_forget_gates_of_every_lstm_begin_as_they_are_told(
-    mechanism: str, init: str, forget_bias: float | None, expected: float
+@pytest.mark.parametrize(
+    ("options", "scheme", "forget_bias"),
+    [
+        ({}, uniform(0.1), None),
+        ({"init_range": 0.03, "forget_bias": 1.0}, uniform(0.03), 1.0),
+        ({"init": "xavier"}, xavier, 1.0),
+        ({"init": "xavier", "forget_bias": 0.0}, xavier, 0.0),
+        ({"init": "bahdanau"}, bahdanau, None),
+    ],
+)
+def test_initial_values_are_those_of_the_recipe(
+    options: dict[str, Any], scheme: Scheme, forget_bias: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By what they do: with all weights and other biases 0, the gate of a memory of 1 is the new memory."""
-    options = ModelOptions.model_validate(
-        {**MECHANISMS[mechanism], "hidden_size": 8, "init": init, "forget_bias": forget_bias, "init_range": 1e-9}
-    )
-    model = build_model(options, 9, 9)
-    cells = [layer for layer in model.modules() if isinstance(layer, nn.LSTMCell | LayerNormLSTMCell | Multiplicative)]
-    assert len(cells) >= 1
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.zero_()
-    for cell in cells:
-        if isinstance(cell, nn.LSTMCell):
-            read, size = cell.input_size, cell.hidden_size
-        else:
-            read, size = cell.inputs.in_features, cell.recurrent.in_features
-        _, memory = cell(torch.zeros(1, read), (torch.zeros(1, size), torch.ones(1, size)))
-        torch.testing.assert_close(memory, torch.full((1, size), expected).sigmoid(), rtol=0, atol=1e-6)
+    def seeded(model: nn.Module, scheme: Scheme, forget_bias: float | None) -> None:
+        torch.manual_seed(3)
+        initialise(model, scheme, forget_bias)
 
-
-def test_bahdanaus_initial_values() -> None:
-    """Appendix B.1: orthogonal recurrent matrices; W_a, U_a small; v_a and biases 0; all else from N(0, 0.01^2)."""
-    options = ModelOptions.model_validate(
-        {**MECHANISMS["rnnsearch"], "embedding_size": 60, "hidden_size": 80, "init": "bahdanau"}
-        | {"attention": {"type": "additive", "size": 90}}
-    )
-    kinds = set()
-    for name, parameter in build_model(options, 300, 300).named_parameters():
-        if parameter.ndim == 1 or name.endswith("score.score.weight"):
-            kinds.add("zero")
-            assert not parameter.any(), name
-        elif "recurrent" in name:
-            kinds.add("orthogonal")
-            for gate in parameter.chunk(len(parameter) // 40 if parameter.shape[1] == 40 else len(parameter) // 80):
-                torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), rtol=0, atol=1e-5)
-        else:
-            small = name in ("decoder.attention.score.query.weight", "decoder.attention.score.memory.weight")
-            kinds.add("small" if small else "normal")
-            assert parameter.std().item() == pytest.approx(0.001 if small else 0.01, rel=0.05), name
-            assert abs(parameter.mean().item()) < 0.001, name
-    assert kinds == {"zero", "orthogonal", "small", "normal"}
+    monkeypatch.setattr("nmt.model.build.initialise", seeded)
+    recipes = ModelOptions.model_validate({"embedding_size": 5, "hidden_size": 6, **options})
+    model = build_model(recipes, 9, 9)
+    expected = tiny_model("general")
+    seeded(expected, scheme, forget_bias)
+    for (name, parameter), other in zip(model.named_parameters(), expected.parameters(), strict=True):
+        assert torch.equal(parameter, other), name
 
 
 @pytest.mark.parametrize(
