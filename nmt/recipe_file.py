@@ -107,7 +107,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe
 
     Args:
         path: the YAML file; `extends` in it names another, of which it states the difference.
-        overrides: `key=value` with dotted keys; values are read as YAML.
+        overrides: `key=value` with dotted keys; values are read as YAML. They come last, as one more difference.
 
     Raises:
         UserError: with one line for every mistake in the files, the tokenizer specification and the overrides.
@@ -123,9 +123,12 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe
     for override in specifying:
         _apply_override(draft, override)
     _read_specification(draft, path.parent)
+    given = _Draft({}, {}, draft.problems)
     for override in overrides:
         if override not in specifying:
-            _apply_override(draft, override)
+            _apply_override(given, override)
+    _merge(draft, given.data)
+    draft.places.update(given.places)
     recipe, specification = _validate(draft), draft.specification
     if specification is None:
         return LoadedRecipe(recipe, path.stem, None, path.stem)
@@ -242,20 +245,21 @@ def _read(draft: _Draft, path: Path, named_at: str = "", prefix: KeyPath = ()) -
 
 
 def _merge(draft: _Draft, difference: dict[str, Any], at: KeyPath = ()) -> None:
-    """Puts what a file says over what its base says: groups key by key, but whole if they name another `type`."""
+    """Puts what a file says over what its base says: groups key by key, but whole a variant of another type."""
     base = draft.data
     for part in at:
         base = base[str(part)]
     for key, value in difference.items():
-        before = base.get(key)
-        if isinstance(before, dict) and isinstance(value, dict) and not _changes_type(before, value):
-            _merge(draft, value, (*at, key))
+        path, before = (*at, key), base.get(key)
+        if isinstance(before, dict) and isinstance(value, dict) and not _changes_type(path, before, value):
+            _merge(draft, value, path)
         else:
-            draft.put((*at, key), value)
+            draft.put(path, value)
 
 
-def _changes_type(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    return "type" in before and "type" in now and before["type"] != now["type"]
+def _changes_type(path: KeyPath, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a variant becomes one with other keys; those of a tokenizer, say, mean the same whatever its type."""
+    return bool(_types(path)) and "type" in now and before.get("type") != now["type"]
 
 
 def _nearest(places: dict[KeyPath, str], path: KeyPath) -> str:
@@ -332,6 +336,10 @@ def _explain_one(problem: Any, path: KeyPath) -> tuple[KeyPath, str]:
             message = f"unknown key{_suggest_key(path)}"
         case "missing":
             message = "this key is missing"
+        case "model_attributes_type" if isinstance(given, str) and (types := _types(path)):
+            message = (
+                f"expected {{type: {given}}}, found the text {given!r}" if given in types else _none_of(given, types)
+            )
         case "union_tag_not_found":
             message = "the key `type` is missing"
         case "union_tag_invalid":
@@ -371,7 +379,7 @@ def _key_path(location: Iterable[str | int]) -> KeyPath:
     kinds: list[Any] = [Recipe]
     for part in location:
         sections = [kind for kind in kinds if _is_section(kind)]
-        chosen = [section for section in sections if len(sections) > 1 and _tag(section) == part]
+        chosen = [section for section in sections if len(sections) > 1 and part in _tags(section)]
         if isinstance(part, int):
             path.append(part)
         elif chosen:
@@ -405,18 +413,35 @@ def _all_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
                 yield from _all_keys(kind, f"{prefix}{name}.")
 
 
+def _types(path: KeyPath) -> list[str]:
+    """What `type` may be in a variant, a group whose type decides what other keys it has; nothing for any other key."""
+    kinds: list[Any] = [Recipe]
+    for part in path:
+        sections = filter(_is_section, kinds)
+        kinds = [kind for section in sections for kind in _kinds(section.model_fields.get(str(part)))]
+    members = dict.fromkeys(filter(_is_section, kinds))
+    return [tag for member in members for tag in _tags(member)] if len(members) > 1 else []
+
+
 def _kinds(info: FieldInfo | None) -> list[Any]:
     """The types a field may have."""
-    return [info.annotation, *get_args(info.annotation)] if info else []
+    return list(_parts(info.annotation)) if info else []
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type, and all that it is put together of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
 
 
 def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _tag(section: type[BaseModel]) -> str:
-    """The `type` by which a member of a union is chosen."""
-    return str(get_args(section.model_fields["type"].annotation)[0])
+def _tags(section: type[BaseModel]) -> tuple[str, ...]:
+    """The names, as its `type`, by which a member of a union is chosen."""
+    return get_args(section.model_fields["type"].annotation)
 
 
 def _line(place: str, path: KeyPath, message: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nmt.errors import UserError
-from nmt.recipe.attention import AdditiveAttention, GeneralAttention
+from nmt.recipe.attention import AdditiveAttention, DotAttention, GeneralAttention
 from nmt.recipe.recipe import Recipe
 from nmt.recipe.schedule import PlateauSchedule
 from nmt.recipe.tokenizer import TokenizerOptions
@@ -83,7 +83,19 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
         ("model: {attention: {size: 3}}", "my.yaml:2: model.attention: the key `type` is missing"),
         (
             "model: {attention: general}",
-            "my.yaml:2: model.attention: expected a group of keys, found the text 'general'",
+            "my.yaml:2: model.attention: expected {type: general}, found the text 'general'",
+        ),
+        (
+            "model: {attention: generl}",
+            "my.yaml:2: model.attention: generl is not one of none, summary, additive, concat, normed_additive, ",
+        ),
+        (
+            "model: {attention: {type: dot, window: predictive}}",
+            "my.yaml:2: model.attention.window: expected {type: predictive}, found the text 'predictive'",
+        ),
+        (
+            "model: {attention: {type: concat, window: {type: predictive, width: 0}}}",
+            "my.yaml:2: model.attention.window.width: expected at least 1, found the number 0",
         ),
         ("model: {attention: {type: dot, size: 3}}", "my.yaml:2: model.attention.size: unknown key"),
         ("trainer: {devices: 1.5}", "my.yaml:2: trainer.devices: expected a whole number or auto or a list, found the"),
@@ -139,8 +151,7 @@ def test_what_is_no_yaml_is_one_line(write: Any) -> None:
 
 
 def test_a_key_of_another_type_says_so(write: Any) -> None:
-    path = write(SOUND + "training: {schedule: {type: linear, warmup_steps: 10}}\n")
-    assert mistakes(path, "training.schedule.type=plateau") == [
+    assert mistakes(write(SOUND + "training: {schedule: {type: plateau, warmup_steps: 10}}\n")) == [
         "my.yaml:2: training.schedule.warmup_steps: unknown key beside this type"
     ]
 
@@ -268,6 +279,21 @@ def test_a_group_of_another_type_is_stated_whole(write: Any) -> None:
     assert same.model.attention == AdditiveAttention(type="additive", size=7)
 
 
+def test_a_variant_of_another_type_does_not_inherit_the_keys_of_the_one_before(write: Any) -> None:
+    path = write(SOUND + "model: {attention: {type: additive, size: 7}}\n")
+    for overrides in (["type=concat"], ["type=concat", "size=9"], ["size=9", "type=concat"]):
+        keys = dict(override.split("=") for override in overrides)
+        found = load_recipe(path, [f"model.attention.{override}" for override in overrides]).recipe.model.attention
+        assert found == AdditiveAttention(type="concat", size=int(keys.get("size", 256)))
+    assert load_recipe(path, ["model.attention={type: dot}"]).recipe.model.attention == DotAttention(type="dot")
+    same = load_recipe(path, ["model.attention.type=additive"]).recipe.model.attention
+    assert same == AdditiveAttention(type="additive", size=7)
+    assert load_recipe(path, ["tokenizer.vocab_size=400", "tokenizer.type=bpe"]).recipe.tokenizer.vocab_size == 400
+    assert mistakes(path, "model.attention=dot") == [
+        "command line: model.attention=dot: model.attention: expected {type: dot}, found the text 'dot'"
+    ]
+
+
 FIGURE = "{system: s, metric: m, value: 26, source: t, band: [25, 27.5]}"
 
 
@@ -311,9 +337,9 @@ def test_a_recipe_lies_anywhere_beside_the_one_it_extends(write: Any, tmp_path: 
     other = load_recipe(write("extends: ../shared/base.yaml\ntokenizer: letters.yaml\n", "rows/row.yaml"))
     assert (other.recipe.tokenizer.type, other.recipe.tokenizer.vocab_size) == ("char", 90)
     assert (other.tokenizers, other.tokenizer_name) == (tmp_path / "rows", "letters")
-    own = load_recipe(write("extends: ../shared/base.yaml\ntokenizer: {type: word}\n", "rows/row.yaml"))
-    assert own.recipe.tokenizer == TokenizerOptions(type="word")
-    assert own.tokenizers is None
+    words = load_recipe(write("extends: ../shared/base.yaml\ntokenizer: {type: word}\n", "rows/row.yaml"))
+    assert words.recipe.tokenizer == TokenizerOptions(type="word", vocab_size=300)
+    assert words.tokenizers == tmp_path / "shared"
     given = load_recipe(tmp_path / "shared" / "base.yaml", ["tokenizer=../rows/letters.yaml"])
     assert (given.recipe.tokenizer.type, given.tokenizer_name) == ("char", "letters")
 
