@@ -10,6 +10,7 @@ from nmt.bundle import Bundle, find_bundle, load_bundle, read_tokenizers, save_b
 from nmt.errors import UserError
 from nmt.model.build import build_model
 from nmt.recipe.recipe import Recipe
+from nmt.recipe.section import first_difference
 from nmt.recipe_file import load_recipe
 from nmt.runs import TOKENIZERS_FOLDER
 from nmt.tokenizer import TokenizerPair
@@ -121,9 +122,9 @@ def _check_alike(one: Member, other: Member) -> None:
     if one.tokenizers.fingerprint != other.tokenizers.fingerprint:
         raise UserError(f"{other.name}: its tokenizers are not those of {one.name}")
     ours, theirs = (member.recipe.model.of_trained() for member in (one, other))
-    for key, value in ours.items():
-        if theirs[key] != value:
-            raise UserError(f"{other.name}: model.{key} is {theirs[key]!r}, but {value!r} in {one.name}")
+    if found := first_difference(ours, theirs):
+        key, own, another = found
+        raise UserError(f"{other.name}: model.{key} is {another!r}, but {own!r} in {one.name}")
     shapes, others = ({name: tensor.shape for name, tensor in member.weights.items()} for member in (one, other))
     if shapes != others:
         raise UserError(f"{other.name}: its weights have other shapes than those of {one.name}")

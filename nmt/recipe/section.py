@@ -1,6 +1,7 @@
-"""What every part of a recipe is made of: strict types, and numbers with bounds."""
+"""What every part of a recipe is made of: strict types, and numbers with bounds; and how two of them differ."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,3 +18,20 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, validate_default=True
     )
+
+
+def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first field, by its dotted key, that is not the same in two sections, and what it is in each.
+
+    Args:
+        one: a section, as `model_dump` gives it.
+        other: another of the same kind.
+    """
+    for key, value in one.items():
+        against = other.get(key)
+        if isinstance(value, Mapping) and isinstance(against, Mapping):
+            if found := first_difference(value, against):
+                return f"{key}.{found[0]}", *found[1:]
+        elif value != against:
+            return key, value, against
+    return None

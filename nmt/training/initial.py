@@ -12,6 +12,7 @@ from nmt.bundle import Bundle, load_bundle
 from nmt.errors import UserError
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.recipe import Recipe
+from nmt.recipe.section import first_difference
 from nmt.text import read_lines
 from nmt.tokenizer import Tokenizer, TokenizerPair
 
@@ -30,14 +31,12 @@ def load_start(recipe: Recipe) -> Bundle | None:
     start, place = load_bundle(path), f"training.start_from: {path}"
     if start.is_exported:
         raise UserError(f"{place}: an exported model cannot be trained; give the one it was made of")
-    for section, theirs, ours in (
-        ("tokenizer", start.recipe.tokenizer.model_dump(), recipe.tokenizer.model_dump()),
-        ("model", start.recipe.model.of_trained(), recipe.model.of_trained()),
-    ):
-        for key, value in ours.items():
-            if theirs[key] != value:
-                name = f"{section}.{key}"
-                raise UserError(f"{place}: its {name} is {theirs[key]!r}, but the recipe's {value!r}; give it the same")
+    theirs, ours = (
+        {"tokenizer": each.tokenizer.model_dump(), "model": each.model.of_trained()} for each in (start.recipe, recipe)
+    )
+    if found := first_difference(ours, theirs):
+        key, own, another = found
+        raise UserError(f"{place}: its {key} is {another!r}, but the recipe's {own!r}; give it the same")
     (of_source, of_target), languages = start.recipe.data.languages, recipe.data.languages
     if recipe.tokenizer.needs_languages and (of_source, of_target) != languages:
         raise UserError(f"{place}: it translates from {of_source} to {of_target}; give it text of these languages")

@@ -28,6 +28,7 @@ from nmt.memory import enough_memory, keep_freed_memory
 from nmt.model.build import build_model
 from nmt.model.fast.decoder import slow_part
 from nmt.recipe.recipe import Recipe
+from nmt.recipe.section import first_difference
 from nmt.recipe_file import LoadedRecipe, dump_recipe, load_recipe
 from nmt.runs import RUN_VARIABLE, TOKENIZERS_FOLDER, forget_empty_run, make_run, new_run, unfinished_run
 from nmt.text import write_text
@@ -40,7 +41,7 @@ from nmt.training.initial import load_start, set_first_weights
 from nmt.training.interrupt import Interrupted, StopOnRequest
 from nmt.training.task import NonFiniteLoss, TranslationTask
 
-_CHANGEABLE = ("trainer", "search", "evaluation", "published")  # sections that may differ when a run is resumed
+_CHANGEABLE = {"trainer", "search", "evaluation", "published"}  # sections that may differ when a run is resumed
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,13 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
         raise UserError(f"{folder}: this run has finished; there is nothing to resume")
     if not (folder / "checkpoints" / "last.ckpt").exists():
         raise UserError(f"{folder}: no checkpoint to resume from; start again without --resume")
-    before = load_recipe(folder / "recipe.yaml").recipe.model_dump()
-    for section, now in recipe.model_dump().items():
-        if section in _CHANGEABLE or now == before[section]:
-            continue
-        key = next(key for key in now if now[key] != before[section][key])
+    started = load_recipe(folder / "recipe.yaml").recipe
+    now, before = (each.model_dump(exclude=_CHANGEABLE) for each in (recipe, started))
+    if found := first_difference(now, before):
+        key, ours, theirs = found
         raise UserError(
-            f"{folder}: {section}.{key} is {now[key]!r} in the recipe, but the run was started with "
-            f"{before[section][key]!r}; resume with the same recipe"
+            f"{folder}: {key} is {ours!r} in the recipe, but the run was started with {theirs!r}; resume with the same "
+            "recipe"
         )
     _check_in_place(folder)
 
