@@ -32,6 +32,7 @@ from nmt.model.build import build_model
 from nmt.model.fast.products import readable_steps
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.attention import AdditiveAttention, GeneralAttention
+from nmt.recipe.decoder import BahdanauWiring
 from nmt.recipe.model import EncoderOptions, ModelOptions
 from nmt.tokenizer import EOS, PAD
 from nmt.training.loss import sequence_loss
@@ -45,7 +46,7 @@ MODELS: dict[str, tuple[ModelOptions, int]] = {
             hidden_size=1000,
             encoder=EncoderOptions(hidden_size=1000),
             attention=AdditiveAttention(type="additive", size=1000),
-            decoder="bahdanau",
+            decoder=BahdanauWiring(type="bahdanau"),
             dropout=0.0,
         ),
         30_000,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt.recipe.attention import AdditiveAttention, DotAttention, GeneralAttention, NoAttention
+from nmt.recipe.decoder import BahdanauWiring, LuongWiring
 from nmt.recipe.model import ModelOptions
 
 TRAINING = 3
@@ -84,18 +85,17 @@ def _attention(options: ModelOptions) -> _Attention:
     attention = options.attention
     context = _product(1, memory)  # one more weighted state of the encoder
     combine = _product(memory + hid, hid)
-    feed = hid if options.input_feeding else 0
     match options.decoder, attention:
-        case "luong", NoAttention():
+        case LuongWiring(), NoAttention():
             return _Attention(0, 0, 0, 0)
-        case "luong", DotAttention(window=None):
-            return _Attention(0, combine, _product(1, hid) + context, feed)
-        case "luong", GeneralAttention(window=None):
-            return _Attention(_product(memory, hid), combine, _product(1, hid) + context, feed)
-        case ("luong" | "bahdanau") as wiring, AdditiveAttention(window=None, coverage=None):
+        case LuongWiring(input_feeding=feeds), DotAttention(window=None):
+            return _Attention(0, combine, _product(1, hid) + context, hid * feeds)
+        case LuongWiring(input_feeding=feeds), GeneralAttention(window=None):
+            return _Attention(_product(memory, hid), combine, _product(1, hid) + context, hid * feeds)
+        case LuongWiring() | BahdanauWiring(output="tanh") as wiring, AdditiveAttention(window=None, coverage=None):
             query, pair = _product(hid, attention.size), _product(1, attention.size) + context
-            if wiring == "luong":
-                return _Attention(_product(memory, attention.size), query + combine, pair, feed)
+            if isinstance(wiring, LuongWiring):
+                return _Attention(_product(memory, attention.size), query + combine, pair, hid * wiring.input_feeding)
             deep = _product(hid + memory + emb, hid)
             return _Attention(_product(memory, attention.size), query + deep, pair, memory)
         case _:

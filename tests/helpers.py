@@ -36,12 +36,15 @@ AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 ATTENTIONS: dict[str, dict[str, Any]] = {
     "none": {"attention": {"type": "none"}},
-    "additive": {"attention": {"type": "additive", "size": 5}, "decoder": "bahdanau"},
+    "additive": {"attention": {"type": "additive", "size": 5}, "decoder": {"type": "bahdanau"}},
     "dot": {"attention": {"type": "dot"}},
     "general": {"attention": {"type": "general"}},
     "concat": {"attention": {"type": "concat", "size": 5}},
 }
 """Fields of the recipe's `model`: what the fast way unrolls."""
+
+UNFED: dict[str, Any] = {"decoder": {"type": "luong", "input_feeding": False}}
+"""Luong's wiring whose steps do not read the attentional vector of the one before."""
 
 MECHANISMS: dict[str, dict[str, Any]] = {
     "location": {"attention": {"type": "location", "positions": 6}},
@@ -51,27 +54,26 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "local_p": {"attention": {"type": "dot", "window": {"type": "predictive", "width": 2}}},
     "local_p_additive": {
         "attention": {"type": "additive", "size": 5, "window": {"type": "predictive", "width": 1}},
-        "decoder": "bahdanau",
+        "decoder": {"type": "bahdanau"},
     },
     "linguistic_coverage": {
         "attention": {"type": "additive", "size": 5, "coverage": "linguistic"},
-        "decoder": "bahdanau",
+        "decoder": {"type": "bahdanau"},
     },
     "neural_coverage": {"attention": {"type": "additive", "size": 5, "coverage": "neural"}},
-    "summary": {"attention": {"type": "summary"}, "decoder": "bahdanau"},
+    "summary": {"attention": {"type": "summary"}, "decoder": {"type": "bahdanau"}},
     "rnnsearch": {
         "cell": "gru_bahdanau",
         "attention": {"type": "additive", "size": 5},
-        "decoder": "bahdanau",
-        "deep_output": "maxout",
+        "decoder": {"type": "bahdanau", "output": "maxout"},
     },
     "conditional": {
         "cell": "gru",
         "attention": {"type": "additive", "size": 5},
-        "decoder": "conditional",
+        "decoder": {"type": "conditional"},
     },
     "gnmt": {
-        "decoder": "gnmt",
+        "decoder": {"type": "gnmt"},
         "layers": 3,
         "residual": True,
         "encoder": {"layers": 3, "bidirectional": "bottom"},
@@ -79,7 +81,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     },
     "tanh": {"cell": "rnn"},
     "lstm_layer_norm": {"cell": "lstm_layer_norm"},
-    "gru_layer_norm": {"cell": "gru_layer_norm", "decoder": "conditional"},
+    "gru_layer_norm": {"cell": "gru_layer_norm", "decoder": {"type": "conditional"}},
     "lstm_multiplicative": {"cell": "lstm_multiplicative"},
     "recurrent_dropout": {"recurrent_dropout": 0.3},
     "variational_dropout": {"variational_dropout": True},

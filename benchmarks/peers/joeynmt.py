@@ -151,7 +151,7 @@ class JoeyNMT:
                     "hidden_size": model.hidden_size,
                     "num_layers": model.layers,
                     "hidden_dropout": model.dropout,
-                    "input_feeding": model.input_feeding,
+                    "input_feeding": self.work.feeds_input,
                     "init_hidden": "bridge",
                     "attention": "luong",
                 },

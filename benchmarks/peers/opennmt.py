@@ -138,7 +138,7 @@ class OpenNMT:
             "hidden_size": model.hidden_size,  # of the decoder; each direction of the encoder has half of it
             "word_vec_size": model.embedding_size,
             "global_attention": model.attention.type,
-            "input_feed": int(model.input_feeding),
+            "input_feed": int(self.work.feeds_input),
             "dropout": [model.dropout],
             "optim": training.optimizer,
             "learning_rate": training.learning_rate,

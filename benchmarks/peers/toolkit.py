@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from nmt.recipe.decoder import LuongWiring
 from nmt.recipe.recipe import Recipe
 
 
@@ -33,6 +34,12 @@ class Work:
     def data(self) -> Path:
         """The folder of the text as the peers read it, made by `benchmarks.peers.data`."""
         return self.folder / "data"
+
+    @property
+    def feeds_input(self) -> bool:
+        """Whether the attentional vector of a step goes into the next one."""
+        decoder = self.recipe.model.decoder
+        return isinstance(decoder, LuongWiring) and decoder.input_feeding
 
 
 @dataclass(frozen=True)

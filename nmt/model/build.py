@@ -73,6 +73,7 @@ from nmt.recipe.attention import (
     ScaledDotAttention,
     SummaryAttention,
 )
+from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring
 from nmt.recipe.model import ModelOptions
 
 
@@ -248,15 +249,15 @@ def _decoder(options: ModelOptions) -> Decoder:
         return PlainDecoder(_stack(options, embedding))
     attention = _attention(options)
     match options.decoder:
-        case "luong":
-            stack = _stack(options, embedding + (hidden if options.input_feeding else 0))
-            return LuongDecoder(stack, attention, memory, hidden, options.input_feeding)
-        case "bahdanau":
+        case LuongWiring(input_feeding=feeds):
+            stack = _stack(options, embedding + (hidden if feeds else 0))
+            return LuongDecoder(stack, attention, memory, hidden, feeds)
+        case BahdanauWiring():
             return BahdanauDecoder(_stack(options, embedding + memory), attention, _deep_output(options))
-        case "conditional":
+        case ConditionalWiring():
             first, second = _cell(options, embedding, hidden), _cell(options, memory, hidden)
             return ConditionalDecoder(first, second, attention, _deep_output(options))
-        case "gnmt":
+        case GnmtWiring():
             cells = _cells(options, embedding + memory, hidden + memory)
             return GnmtDecoder(cells, attention, memory, options.dropout, options.residual)
         case _:
@@ -265,15 +266,14 @@ def _decoder(options: ModelOptions) -> Decoder:
 
 def _deep_output(options: ModelOptions) -> DeepOutput:
     sizes = options.hidden_size, options.encoder_width, options.embedding_size
-    if options.deep_output == "maxout":
+    if options.takes_maxout:
         return MaxoutOutput(*sizes, _output_size(options))
     return TanhOutput(*sizes)
 
 
 def _output_size(options: ModelOptions) -> int:
     """Width of what predicts the words."""
-    takes_maxout = options.decoder in ("bahdanau", "conditional") and options.deep_output == "maxout"
-    return options.hidden_size // 2 if takes_maxout else options.hidden_size
+    return options.hidden_size // 2 if options.takes_maxout else options.hidden_size
 
 
 def _bridge(options: ModelOptions) -> Bridge:

@@ -13,6 +13,7 @@ from nmt.recipe.attention import (
     NoAttention,
     SummaryAttention,
 )
+from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, Wiring
 from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Section
 
 
@@ -47,16 +48,8 @@ class ModelOptions(Section):
     layers: Positive = 1
     """Layers of the decoder."""
     encoder: EncoderOptions = EncoderOptions()
-    decoder: Literal["luong", "bahdanau", "conditional", "gnmt"] = "luong"
-    """How the decoder and the attention are wired. luong: the attention follows the step, and an attentional vector
-    predicts the word. bahdanau: the attention goes before the step, and the context enters the cell. conditional: it
-    stands between two cells (Nematus). gnmt: the bottom layer asks, all layers read the context."""
+    decoder: Wiring = LuongWiring()
     attention: Attention = GeneralAttention()
-    input_feeding: bool = True
-    """Feed the attentional vector of a step into the next one (Luong et al. 2015, section 3.3); decoder luong only."""
-    deep_output: Literal["tanh", "maxout"] = "tanh"
-    """What predicts the word in the decoders bahdanau and conditional: tanh of the new state, the context and the word
-    before, or the maxout of half as many pairs of Bahdanau et al. 2015, which reads the state before the step."""
     residual: bool = False
     """Add what a layer reads to what it gives, where both have the same width (Wu et al. 2016, section 3.1)."""
     bridge: Literal["linear", "mean", "copy", "zero"] = "linear"
@@ -97,9 +90,8 @@ class ModelOptions(Section):
         return self
 
     def _problems(self) -> Iterator[tuple[bool, str]]:
-        width, encoder, attention = self.encoder_width, self.encoder, self.attention
+        width, encoder, decoder, attention = self.encoder_width, self.encoder, self.decoder, self.attention
         none = isinstance(attention, NoAttention)
-        has_deep_output = self.decoder in ("bahdanau", "conditional")
         layers_match = width == self.hidden_size and encoder.layers == self.layers
         yield (
             encoder.hidden_size is None and width != self.hidden_size,
@@ -135,25 +127,18 @@ class ModelOptions(Section):
             f"encoder.self_attention is for what an attention reads; attention {attention.type} reads none of it",
         )
         yield (
-            none and self.decoder != "luong",
-            f"decoder {self.decoder} needs an attention; with none the decoder has no wiring to choose",
+            none and not isinstance(decoder, LuongWiring),
+            f"decoder {decoder.type} needs an attention; with none the decoder has no wiring to choose",
         )
-        yield self.decoder == "conditional" and self.layers > 1, "decoder conditional has layers: 1"
-        yield self.decoder == "gnmt" and self.layers < 2, "decoder gnmt needs layers of 2 or more"
+        yield isinstance(decoder, ConditionalWiring) and self.layers > 1, "decoder conditional has layers: 1"
+        yield isinstance(decoder, GnmtWiring) and self.layers < 2, "decoder gnmt needs layers of 2 or more"
         yield (
             isinstance(attention, AdditiveAttention) and None not in (attention.window, attention.coverage),
             "attention.window and attention.coverage exclude each other",
         )
+        yield self.takes_maxout and self.hidden_size % 2 == 1, "decoder.output maxout needs an even hidden_size"
         yield (
-            self.deep_output == "maxout" and not has_deep_output,
-            "deep_output maxout needs decoder bahdanau or conditional",
-        )
-        yield (
-            self.deep_output == "maxout" and self.hidden_size % 2 == 1,
-            "deep_output maxout needs an even hidden_size",
-        )
-        yield (
-            self.variational_dropout and self.decoder not in ("luong", "bahdanau"),
+            self.variational_dropout and not isinstance(decoder, LuongWiring | BahdanauWiring),
             "variational_dropout needs decoder luong or bahdanau",
         )
         yield self.forget_bias is not None and not self.has_cell_state, "forget_bias is of LSTMs"
@@ -185,6 +170,12 @@ class ModelOptions(Section):
     def attends(self) -> bool:
         """Whether there is an attention whose weights say where a step looks."""
         return not isinstance(self.attention, NoAttention | SummaryAttention)
+
+    @property
+    def takes_maxout(self) -> bool:
+        """Whether pairs of units compete for what predicts the word, so that it has half as many numbers."""
+        decoder = self.decoder
+        return isinstance(decoder, BahdanauWiring | ConditionalWiring) and decoder.output == "maxout"
 
     @property
     def has_cell_state(self) -> bool:

@@ -21,14 +21,14 @@ from nmt.training.loss import Loss, sequence_loss
 from nmt.training.minimum_risk import MinimumRisk, Sampler
 from nmt.training.objective import Objective
 from nmt.training.scheduled_sampling import ScheduledSampling
-from tests.helpers import ATTENTIONS, MECHANISMS, SENTENCES, exported_model, tiny_model
+from tests.helpers import ATTENTIONS, MECHANISMS, SENTENCES, UNFED, exported_model, tiny_model
 
 VOCAB = 9
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in (*ATTENTIONS, *MECHANISMS)),
     ("general", {"layers": 2, "encoder": EncoderOptions(layers=2), "bridge": "copy", "tie_output": True}),
     ("concat", {"encoder": EncoderOptions(bidirectional=False), "share_embeddings": True, "tie_output": True}),
-    ("dot", {"bridge": "zero", "input_feeding": False}),
+    ("dot", {"bridge": "zero", **UNFED}),
 ]
 
 words = st.lists(st.integers(4, VOCAB - 1), max_size=5)

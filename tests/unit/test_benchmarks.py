@@ -23,7 +23,7 @@ from nmt.recipe_file import load_recipe
 from nmt.training import loss
 from nmt.translator import Translator
 from tests.fixtures_text import KINDS, SOURCES, practised_bundle
-from tests.helpers import ATTENTIONS
+from tests.helpers import ATTENTIONS, UNFED
 
 VOCAB, SENTENCES, SOURCE, TARGET = 11, 3, 4, 6
 
@@ -60,7 +60,7 @@ def counted(options: ModelOptions) -> int:
         {"encoder": EncoderOptions(bidirectional=False)},
         {"tie_output": True},
         {"tie_output": True, "embedding_size": 6},
-        {"input_feeding": False},
+        UNFED,
     ],
     ids=str,
 )

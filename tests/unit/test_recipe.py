@@ -69,7 +69,11 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "my.yaml:2: training.learning_rate: expected more than 0.0, found the number 0",
         ),
         ("training: {learning_rate: .inf}", "my.yaml:2: training.learning_rate: expected a finite number, found"),
-        ("model: {input_feeding: 1}", "my.yaml:2: model.input_feeding: expected true or false, found the number 1"),
+        ("model: {tie_output: 1}", "my.yaml:2: model.tie_output: expected true or false, found the number 1"),
+        (
+            "model: {input_feeding: true}",
+            "my.yaml:2: model.input_feeding: unknown key; did you mean model.decoder.input_feeding?",
+        ),
         ("model: 3", "my.yaml:2: model: expected a group of keys, found the number 3"),
         ("model: [1]", "my.yaml:2: model: expected a group of keys, found a list"),
         (

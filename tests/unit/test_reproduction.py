@@ -373,7 +373,7 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_finished_run_becomes_numbers(trained: list[Path]) -> None:
     runs = read_runs(trained)
     found, other = (describe(run, RECIPES / "feed.yaml", "feed", "HEAD") for run in runs)
-    assert (found["base"], found["difference"]) == ("global-general", {"model.input_feeding": "true"})
+    assert (found["base"], found["difference"]) == ("global-general", {"model.decoder.input_feeding": "true"})
     assert found["changed"]["tokenizer.vocab_size"] == "40"
     assert not found["changed"].keys() & {"data.path", "data.source", "training.seed"}
     assert len(found["commit"]) == 12

@@ -13,10 +13,11 @@ from nmt.model.build import build_model
 from nmt.model.initial_values import Scheme, bahdanau, initialise, uniform, xavier
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.attention import AdditiveAttention, GeneralAttention, NoAttention
+from nmt.recipe.decoder import BahdanauWiring
 from nmt.recipe.model import EncoderOptions, ModelOptions
 from nmt.tokenizer import PAD
 from nmt.training.loss import sequence_loss
-from tests.helpers import ATTENTIONS, MECHANISMS, fill, tiny_model
+from tests.helpers import ATTENTIONS, MECHANISMS, UNFED, fill, tiny_model
 
 BATCH = make_batch([[4, 5, 6, 7], [5]], [[6, 4], [7, 8, 5, 4]])
 
@@ -56,9 +57,9 @@ def test_every_parameter_of_every_network_is_used(
 
 @pytest.mark.parametrize("attention", ["dot", "general", "concat"])
 def test_luongs_networks_work_without_input_feeding(attention: str) -> None:
-    model = tiny_model(attention, input_feeding=False)
+    model = tiny_model(attention, **UNFED)
     assert all(gradient.any() for gradient in gradients(model, BATCH).values())
-    fed = tiny_model(attention, input_feeding=True)
+    fed = tiny_model(attention)
     assert sum(map(torch.numel, fed.parameters())) - sum(map(torch.numel, model.parameters())) == 4 * 6 * 6
 
 
@@ -113,7 +114,7 @@ def test_parameter_count_of_bahdanaus_network_with_one_embedding_for_all() -> No
         embedding_size=emb,
         hidden_size=hid,
         attention=AdditiveAttention(type="additive", size=att),
-        decoder="bahdanau",
+        decoder=BahdanauWiring(type="bahdanau"),
         bridge="copy",
         tie_output=True,
         share_embeddings=True,
@@ -200,19 +201,21 @@ def test_initial_values_are_those_of_the_recipe(
         ({"encoder": {"reverse": True}}, "encoder.reverse is for a unidirectional encoder"),
         ({"encoder": {"bidirectional": "bottom"}}, "bottom needs encoder.layers of 2 or more"),
         ({"encoder": {"self_attention": 5}}, "self_attention must divide the width"),
-        ({"attention": {"type": "none"}, "decoder": "gnmt"}, "decoder gnmt needs an attention"),
-        ({"decoder": "conditional", "layers": 2}, "decoder conditional has layers: 1"),
-        ({"decoder": "gnmt"}, "decoder gnmt needs layers of 2 or more"),
-        ({"decoder": "conditional", "variational_dropout": True}, "variational_dropout needs decoder luong or"),
+        ({"attention": {"type": "none"}, "decoder": {"type": "gnmt"}}, "decoder gnmt needs an attention"),
+        ({"decoder": {"type": "conditional"}, "layers": 2}, "decoder conditional has layers: 1"),
+        ({"decoder": {"type": "gnmt"}}, "decoder gnmt needs layers of 2 or more"),
+        (
+            {"decoder": {"type": "conditional"}, "variational_dropout": True},
+            "variational_dropout needs decoder luong or",
+        ),
         ({"cell": "gru", "recurrent_dropout": 0.1}, "recurrent_dropout needs cell lstm"),
         ({"cell": "gru", "forget_bias": 1.0}, "forget_bias is of LSTMs"),
-        ({"deep_output": "maxout"}, "maxout needs decoder bahdanau or conditional"),
         (
             {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
             "self_attention is for what an attention reads; attention summary",
         ),
         (
-            {"deep_output": "maxout", "decoder": "conditional", "hidden_size": 7, "encoder": {"hidden_size": 4}},
+            {"decoder": {"type": "conditional", "output": "maxout"}, "hidden_size": 7, "encoder": {"hidden_size": 4}},
             "maxout needs an even hidden_size",
         ),
         (

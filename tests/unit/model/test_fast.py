@@ -37,7 +37,7 @@ from nmt.recipe.model import ModelOptions
 from nmt.recipe.training import TrainingOptions
 from nmt.training.loss import sequence_loss, smoothed_cross_entropy
 from nmt.training.optim import make_optimizer
-from tests.helpers import ATTENTIONS, lstm_encoder, lstm_stack, step_log_probs, waves
+from tests.helpers import ATTENTIONS, UNFED, lstm_encoder, lstm_stack, step_log_probs, waves
 
 PRECISIONS = {torch.float32: 1e-5, torch.float64: 1e-10}
 BATCH, SRC, TGT, EMBEDDING, HIDDEN, MEMORY = 5, 6, 7, 8, 16, 12
@@ -521,7 +521,7 @@ def some_batch() -> Batch:
         ("dot", {"tie_output": True, "share_embeddings": True}),
         ("general", {"tie_output": True, "embedding_size": 6}),
         ("concat", {"bridge": "zero"}),
-        ("general", {"input_feeding": False, "layers": 2}),
+        ("general", {**UNFED, "layers": 2}),
     ],
 )
 def test_the_loss_of_a_network(dtype: torch.dtype, attention: str, options: dict[str, Any]) -> None:
@@ -535,9 +535,7 @@ def test_the_loss_of_a_network(dtype: torch.dtype, attention: str, options: dict
     close(results[0], results[1], dtype)
 
 
-@pytest.mark.parametrize(
-    ("attention", "options"), [("general", {}), ("additive", {}), ("concat", {"input_feeding": False})]
-)
+@pytest.mark.parametrize(("attention", "options"), [("general", {}), ("additive", {}), ("concat", UNFED)])
 def test_the_buffers_of_a_loop_are_freed_after_backward_while_the_loss_lives(
     attention: str, options: dict[str, Any]
 ) -> None:
@@ -557,7 +555,7 @@ def test_the_buffers_of_a_loop_are_freed_after_backward_while_the_loss_lives(
 
 @pytest.mark.parametrize(
     ("attention", "options"),
-    [("general", {}), ("additive", {}), ("concat", {"input_feeding": False}), ("none", {})],
+    [("general", {}), ("additive", {}), ("concat", UNFED), ("none", {})],
 )
 def test_nothing_is_kept_after_a_step(attention: str, options: dict[str, Any]) -> None:
     """What a graph holds is freed with it, without waiting for the garbage collector."""

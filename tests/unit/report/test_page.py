@@ -115,7 +115,7 @@ def test_what_differs_are_the_fields_that_are_not_equal(tmp_path: Path) -> None:
     assert section is not None
     assert section.tables[0].header == ["run", "model.attention.type", "model.attention.size"]
     assert section.tables[0].rows == [["a", "scaled_dot", "–"], ["b", "normed_additive", "7"]]
-    more = {"layers": 2, "input_feeding": False, "tie_output": True}
+    more = {"layers": 2, "decoder": {"type": "luong", "input_feeding": False}, "tie_output": True}
     deeper = finished_run(
         tmp_path / "c", REFERENCES, model={"attention": {"type": "scaled_dot"}, "hidden_size": 8, **more}
     )

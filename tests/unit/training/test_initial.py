@@ -119,7 +119,14 @@ def test_a_run_begins_with_the_weights_and_tokenizers_of_another(tmp_path: Path)
     ("changes", "message"),
     [
         (["model.hidden_size=48"], r"its model.hidden_size is 12, but the recipe's 48; give it the same"),
-        (["model.input_feeding=false"], r"its model.input_feeding is True, but the recipe's False; give it the same"),
+        (
+            ["model.decoder={type: luong, input_feeding: false}"],
+            r"its model.decoder.input_feeding is True, but the recipe's False; give it",
+        ),
+        (
+            ["model.decoder={type: bahdanau}"],
+            r"its model.decoder.type is 'luong', but the recipe's 'bahdanau'; give it",
+        ),
         (["tokenizer.vocab_size=300"], r"its tokenizer.vocab_size is 350, but the recipe's 300; give it the same"),
     ],
 )
