@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from nmt.model.attention import AdditiveScore, GeneralScore, LocationScore, NormedAdditiveScore, ScaledScore
 from nmt.model.cells import BahdanauGRUCell, LayerNormGRUCell, LayerNormLSTMCell, MultiplicativeLSTMCell
-from nmt.model.coverage import NeuralCoverage
+from nmt.model.coverage import CoverageAttention, NeuralCoverage
 
 Drawn = Literal["embedding", "weight", "recurrent", "bias", "alignment", "alignment_vector"]
 """What a parameter is for whose first value a scheme decides.
 
 embedding: the vectors of words, of a tied output layer, too. weight: the matrix of a product. recurrent: what the state
 before a step is multiplied by, one square matrix for each gate. bias. alignment: W_a and U_a, the matrices of an
-attention's score. alignment_vector: v_a.
+attention's score, and V_a of what it has covered. alignment_vector: v_a.
 """
 
 Role = Drawn | Literal["factor"]
@@ -141,6 +141,8 @@ def _of_attentions(module: nn.Module) -> Iterator[tuple[Role, Tensor]]:
             yield "factor", module.gain
         case LocationScore():
             yield "alignment", module.place.weight
+        case CoverageAttention():
+            yield "alignment", module.covered.weight
 
 
 def _of_torchs(module: nn.Module) -> Iterator[tuple[Role, Tensor]]:
@@ -166,19 +168,14 @@ def _by_name(module: nn.Module, known: Mapping[str, Role]) -> Iterator[tuple[Rol
 
 @torch.no_grad()
 def _set_forget_gates(model: nn.Module, value: float) -> None:
+    """The gates of every LSTM come in the order i, f, g, o."""
     for module in model.modules():
-        for bias in _forget_biases(module):
-            bias.fill_(value)
-
-
-def _forget_biases(module: nn.Module) -> list[Tensor]:
-    """Views of the biases; the gates of every LSTM come in the order i, f, g, o."""
-    match module:
-        case nn.LSTM() | nn.LSTMCell():
-            return [bias.chunk(4)[1] for name, bias in module.named_parameters() if name.startswith("bias_ih")]
-        case LayerNormLSTMCell():
-            return [module.bias.chunk(4)[1]]
-        case MultiplicativeLSTMCell():
-            return [module.inputs.bias[module.hidden_size :].chunk(4)[1]]
-        case _:
-            return []
+        match module:
+            case nn.LSTM() | nn.LSTMCell():  # torch's have two biases, which are added
+                for name, bias in module.named_parameters():
+                    if name.startswith("bias"):
+                        bias.chunk(4)[1].fill_(value if name.startswith("bias_ih") else 0.0)
+            case LayerNormLSTMCell():
+                module.bias.chunk(4)[1].fill_(value)
+            case MultiplicativeLSTMCell():
+                module.inputs.bias[module.hidden_size :].chunk(4)[1].fill_(value)

@@ -146,8 +146,8 @@ SMALL = ("attention.score.query.weight", "attention.score.memory.weight")
         ("none", (), ()),
         ("rnnsearch", SMALL, ("attention.score.score.weight",)),
         ("local_p_additive", SMALL, ("attention.score.score.weight",)),
-        ("linguistic_coverage", SMALL, ("attention.score.score.weight",)),
-        ("neural_coverage", SMALL, ("attention.score.score.weight",)),
+        ("linguistic_coverage", (*SMALL, "attention.covered.weight"), ("attention.score.score.weight",)),
+        ("neural_coverage", (*SMALL, "attention.covered.weight"), ("attention.score.score.weight",)),
         ("general", ("attention.score.memory.weight",), ()),
         ("scaled_dot", ("attention.score.memory.weight",), ()),
         ("location", ("attention.score.place.weight",), ()),
@@ -159,7 +159,10 @@ SMALL = ("attention.score.query.weight", "attention.score.memory.weight")
     ],
 )
 def test_bahdanaus_values(mechanism: str, small: tuple[str, ...], zero: tuple[str, ...]) -> None:
-    """Appendix B.1: orthogonal recurrent matrices; W_a, U_a small; v_a and biases 0; all else from N(0, 0.01^2)."""
+    """Appendix B.1: orthogonal recurrent matrices; W_a, U_a small; v_a and biases 0; all else from N(0, 0.01^2).
+
+    What else is added to W_a s + U_a h, V_a C of the coverage, is small, too.
+    """
     model = network(mechanism, bahdanau, embedding_size=60, hidden_size=80)
     told = roles(model)
     for name, parameter in model.named_parameters():
@@ -183,7 +186,7 @@ def test_a_vector_that_is_divided_by_its_length_is_never_zero() -> None:
 
 
 @pytest.mark.parametrize("mechanism", ALL)
-@pytest.mark.parametrize("scheme", [uniform(0.1), xavier, bahdanau])
+@pytest.mark.parametrize("scheme", [uniform(0.1), xavier, bahdanau], ids=["uniform", "xavier", "bahdanau"])
 def test_factors_of_normalisation_begin_as_they_are_made(mechanism: str, scheme: Scheme) -> None:
     model = network(mechanism, scheme)
     for layer in model.modules():
@@ -199,10 +202,10 @@ LSTMS = ["local_m", "lstm_layer_norm", "lstm_multiplicative", "recurrent_dropout
 
 
 @pytest.mark.parametrize("mechanism", LSTMS)
-@pytest.mark.parametrize("scheme", [uniform(1e-9), xavier, bahdanau])
+@pytest.mark.parametrize("scheme", [uniform(0.1), xavier, bahdanau], ids=["uniform", "xavier", "bahdanau"])
 def test_the_forget_gates_of_every_lstm_begin_as_they_are_told(mechanism: str, scheme: Scheme) -> None:
     """By what they do: where all matrices are 0, they are how much more is remembered of a memory of 1 than of 0."""
-    model = network(mechanism, scheme, forget_bias=2.0)
+    model = network(mechanism, scheme, forget_bias=2.0).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
