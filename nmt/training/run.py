@@ -37,8 +37,8 @@ from nmt.training.checkpoint import WholeCheckpoints, load_checkpoint
 from nmt.training.console import Console, RunLog
 from nmt.training.curve_log import CurveLog
 from nmt.training.finish import finish
-from nmt.training.initial import load_start, set_first_weights
 from nmt.training.interrupt import Interrupted, StopOnRequest
+from nmt.training.pretrained import load_start, set_pretrained
 from nmt.training.task import NonFiniteLoss, TranslationTask
 
 _CHANGEABLE = {"trainer", "search", "evaluation", "published"}  # sections that may differ when a run is resumed
@@ -103,7 +103,7 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     with enough_memory("a network of this size", "model.hidden_size, model.embedding_size or tokenizer.vocab_size"):
         model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
     if not resume:
-        set_first_weights(model, tokenizers, recipe, start, log.say)
+        set_pretrained(model, tokenizers, recipe, start, log.say)
     if first:  # nothing is written before all that can be wrong with recipe and data has been seen
         write_tokenizers(tokenizers, folder / TOKENIZERS_FOLDER)
         write_text(folder / "recipe.yaml", dump_recipe(recipe))

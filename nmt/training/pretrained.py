@@ -1,4 +1,4 @@
-"""The first weights of a network, where they are not random: another model's, or vectors of words from a file."""
+"""Weights that a network begins with in the place of random ones: another model's, or vectors of words from a file."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ def load_start(recipe: Recipe) -> Bundle | None:
     return start
 
 
-def set_first_weights(
+def set_pretrained(
     model: Seq2Seq, tokenizers: TokenizerPair, recipe: Recipe, start: Bundle | None, say: Callable[[str], None]
 ) -> None:
     """Overwrites what the recipe wants to begin with other values than random ones.

@@ -10,7 +10,7 @@ from nmt import train
 from nmt.bundle import load_bundle
 from nmt.errors import UserError
 from nmt.model.build import build_model
-from nmt.training.initial import set_first_weights, take_vectors
+from nmt.training.pretrained import set_pretrained, take_vectors
 from tests.fixtures_text import exported, make_bundle, practised_bundle, saved, tokenizer
 from tests.training_runs import tiny_recipe, weights_of
 
@@ -90,7 +90,7 @@ def test_each_side_gets_its_own(tmp_path: Path, share: bool) -> None:
     recipe, size = bundle.recipe, len(bundle.tokenizers.source)
     model, said = build_model(recipe.model, size, size), list[str]()
     target = model.tgt_embedding.weight.detach().clone()
-    set_first_weights(model, bundle.tokenizers, recipe, None, said.append)
+    set_pretrained(model, bundle.tokenizers, recipe, None, said.append)
     assert said == [f"source embeddings: 2 of {size} pieces found in {path}"]
     assert VECTORS["elf"] in [pytest.approx(row) for row in model.src_embedding.weight.tolist()]
     assert torch.equal(model.tgt_embedding.weight, target) != share
