@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt.recipe.attention import AdditiveAttention, DotAttention, GeneralAttention, NoAttention
+from nmt.recipe.cells import LSTMOptions
 from nmt.recipe.decoder import BahdanauWiring, LuongWiring
 from nmt.recipe.model import ModelOptions
 
@@ -55,8 +56,8 @@ def costs(options: ModelOptions, tgt_vocab: int) -> Costs:
     Raises:
         ValueError: if the recipe describes another one.
     """
-    if options.cell != "lstm":
-        raise ValueError(f"no formula for cell {options.cell}")
+    if not isinstance(options.cell, LSTMOptions):
+        raise ValueError(f"no formula for cell {options.cell.type}")
     emb, hid, memory = options.embedding_size, options.hidden_size, options.encoder_width
     attention = _attention(options)
     reads_both = isinstance(options.attention, NoAttention)

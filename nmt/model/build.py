@@ -73,6 +73,16 @@ from nmt.recipe.attention import (
     ScaledDotAttention,
     SummaryAttention,
 )
+from nmt.recipe.cells import (
+    AnyLSTM,
+    BahdanauGRUOptions,
+    GRUOptions,
+    LayerNormGRUOptions,
+    LayerNormLSTMOptions,
+    LSTMOptions,
+    MultiplicativeLSTMOptions,
+    RNNOptions,
+)
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring
 from nmt.recipe.model import ModelOptions
 
@@ -111,21 +121,21 @@ def _dropout(options: ModelOptions, rate: float | None = None) -> Dropout:
 
 def _cell(options: ModelOptions, input_size: int, hidden_size: int) -> Cell:  # noqa: PLR0911 - an arm for each
     match options.cell:
-        case "lstm" if options.recurrent_dropout:
-            return RecurrentDropoutLSTMCell(input_size, hidden_size, options.recurrent_dropout)
-        case "lstm":
+        case LSTMOptions(recurrent_dropout=0.0):
             return LSTMCell(input_size, hidden_size)
-        case "gru":
+        case LSTMOptions(recurrent_dropout=rate):
+            return RecurrentDropoutLSTMCell(input_size, hidden_size, rate)
+        case GRUOptions():
             return GRUCell(input_size, hidden_size)
-        case "gru_bahdanau":
+        case BahdanauGRUOptions():
             return BahdanauGRUCell(input_size, hidden_size)
-        case "rnn":
+        case RNNOptions():
             return RNNCell(input_size, hidden_size)
-        case "lstm_layer_norm":
+        case LayerNormLSTMOptions():
             return LayerNormLSTMCell(input_size, hidden_size)
-        case "gru_layer_norm":
+        case LayerNormGRUOptions():
             return LayerNormGRUCell(input_size, hidden_size)
-        case "lstm_multiplicative":
+        case MultiplicativeLSTMOptions():
             return MultiplicativeLSTMCell(input_size, hidden_size)
         case _:
             assert_never(options.cell)
@@ -157,7 +167,7 @@ def _encoder(options: ModelOptions) -> Encoder:
 def _readers(options: ModelOptions) -> list[Reader]:
     """One of torch's networks for all layers, where it has what the recipe asks for; else one reader for each layer."""
     layers, both = options.encoder.layers, options.encoder.bidirectional
-    if both != "bottom" and not options.residual and _is_torchs(options):
+    if both != "bottom" and not options.residual and _torchs(options):
         return [_reader(options, options.embedding_size, layers, bool(both))]
     readers = []
     size = options.embedding_size
@@ -168,16 +178,25 @@ def _readers(options: ModelOptions) -> list[Reader]:
     return readers
 
 
-def _is_torchs(options: ModelOptions) -> bool:
-    drops_steps = options.variational_dropout or options.recurrent_dropout
-    return options.cell in ("lstm", "gru", "rnn") and not drops_steps
+def _torchs(options: ModelOptions) -> type[LSTM] | type[GRU] | type[RNN] | None:
+    """Torch's network of such cells, if it has one that drops what the recipe says."""
+    if options.variational_dropout:
+        return None
+    match options.cell:
+        case LSTMOptions(recurrent_dropout=0.0):
+            return LSTM
+        case GRUOptions():
+            return GRU
+        case RNNOptions():
+            return RNN
+        case _:
+            return None
 
 
 def _reader(options: ModelOptions, input_size: int, layers: int, both: bool) -> Reader:
     size = options.encoder_size
     reader: Reader
-    if _is_torchs(options):
-        network = {"lstm": LSTM, "gru": GRU, "rnn": RNN}[options.cell]
+    if network := _torchs(options):
         dropout = options.dropout if layers > 1 else 0.0
         reader = TorchReader(network(input_size, size, layers, batch_first=True, bidirectional=both, dropout=dropout))
     else:
@@ -308,4 +327,5 @@ def _scheme(options: ModelOptions) -> Scheme:
 
 
 def _forget_bias(options: ModelOptions) -> float | None:
-    return 1.0 if options.forget_bias is None and options.init == "xavier" else options.forget_bias
+    given = options.cell.forget_bias if isinstance(options.cell, AnyLSTM) else None
+    return 1.0 if given is None and options.init == "xavier" else given

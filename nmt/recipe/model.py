@@ -13,8 +13,9 @@ from nmt.recipe.attention import (
     NoAttention,
     SummaryAttention,
 )
+from nmt.recipe.cells import AnyLSTM, CellOptions, LSTMOptions
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, Wiring
-from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Section
+from nmt.recipe.section import Fraction, Positive, PositiveFloat, Section
 
 
 class EncoderOptions(Section):
@@ -35,12 +36,7 @@ class EncoderOptions(Section):
 class ModelOptions(Section):
     """The network."""
 
-    cell: Literal["lstm", "gru", "gru_bahdanau", "rnn", "lstm_layer_norm", "gru_layer_norm", "lstm_multiplicative"] = (
-        "lstm"
-    )
-    """The recurrent cell of encoder and decoder: LSTM; the gated recurrent unit as cuDNN has it, or with the reset gate
-    where Bahdanau et al. 2015 place it; tanh alone; with layer normalisation (Ba et al. 2016); multiplicative
-    (Krause et al. 2016)."""
+    cell: CellOptions = LSTMOptions()
     embedding_size: Positive = 256
     """Size of the word embeddings."""
     hidden_size: Positive = 512
@@ -67,8 +63,6 @@ class ModelOptions(Section):
     variational_dropout: bool = False
     """Drop the same units at all steps of a sentence, and of the recurrent connections, too (Gal and Ghahramani
     2016)."""
-    recurrent_dropout: Fraction = 0.0
-    """Share of an LSTM's candidates that are not written to its memory (Semeniuta et al. 2016)."""
     tie_output: bool = False
     """Use the target embedding as the output layer's matrix (Press and Wolf 2017)."""
     share_embeddings: bool = False
@@ -79,8 +73,6 @@ class ModelOptions(Section):
     biases and v of the attention 0, its matrices from N(0, 0.001^2), all others from N(0, 0.01^2)."""
     init_range: PositiveFloat = 0.1
     """The range of `init: uniform`."""
-    forget_bias: NonNegativeFloat | None = None
-    """First bias of an LSTM's forget gate; null: what `init` says."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ModelOptions":
@@ -141,13 +133,15 @@ class ModelOptions(Section):
             self.variational_dropout and not isinstance(decoder, LuongWiring | BahdanauWiring),
             "variational_dropout needs decoder luong or bahdanau",
         )
-        yield self.forget_bias is not None and not self.has_cell_state, "forget_bias is of LSTMs"
-        yield self.recurrent_dropout > 0 and self.cell != "lstm", "recurrent_dropout needs cell lstm"
 
     def of_trained(self) -> dict[str, Any]:
         """What a trained network depends on: all but initial values and the dropout that is no part of a cell."""
-        training = {"dropout", "embedding_dropout", "memory_dropout", "output_dropout", "init", "init_range"}
-        return self.model_dump(exclude=training)
+        return self.model_dump(
+            exclude={
+                **{"dropout": True, "embedding_dropout": True, "memory_dropout": True, "output_dropout": True},
+                **{"init": True, "init_range": True, "cell": {"forget_bias"}},
+            }
+        )
 
     @property
     def encoder_size(self) -> int:
@@ -180,4 +174,4 @@ class ModelOptions(Section):
     @property
     def has_cell_state(self) -> bool:
         """Whether the recurrent cell has a state beside the hidden one."""
-        return self.cell.startswith("lstm")
+        return isinstance(self.cell, AnyLSTM)

@@ -89,6 +89,11 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "model: {attention: general}",
             "my.yaml:2: model.attention: expected {type: general}, found the text 'general'",
         ),
+        ("model: {cell: gru}", "my.yaml:2: model.cell: expected {type: gru}, found the text 'gru'"),
+        (
+            "model: {cell: {type: gru, forget_bias: 1.0}}",
+            "my.yaml:2: model.cell.forget_bias: unknown key beside this type",
+        ),
         (
             "model: {attention: generl}",
             "my.yaml:2: model.attention: generl is not one of none, summary, additive, concat, normed_additive, ",

@@ -173,9 +173,9 @@ def test_every_network_learns_in_mixed_precision(mechanism: str) -> None:
     ("options", "scheme", "forget_bias"),
     [
         ({}, uniform(0.1), None),
-        ({"init_range": 0.03, "forget_bias": 1.0}, uniform(0.03), 1.0),
+        ({"init_range": 0.03, "cell": {"type": "lstm", "forget_bias": 1.0}}, uniform(0.03), 1.0),
         ({"init": "xavier"}, xavier, 1.0),
-        ({"init": "xavier", "forget_bias": 0.0}, xavier, 0.0),
+        ({"init": "xavier", "cell": {"type": "lstm", "forget_bias": 0.0}}, xavier, 0.0),
         ({"init": "bahdanau"}, bahdanau, None),
     ],
 )
@@ -208,8 +208,6 @@ def test_initial_values_are_those_of_the_recipe(
             {"decoder": {"type": "conditional"}, "variational_dropout": True},
             "variational_dropout needs decoder luong or",
         ),
-        ({"cell": "gru", "recurrent_dropout": 0.1}, "recurrent_dropout needs cell lstm"),
-        ({"cell": "gru", "forget_bias": 1.0}, "forget_bias is of LSTMs"),
         (
             {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
             "self_attention is for what an attention reads; attention summary",

@@ -57,7 +57,7 @@ def test_the_norms_are_those_of_differences_of_the_loss(mechanism: str) -> None:
 
 def test_the_norms_of_the_tanh_network_are_those_of_the_product_of_its_jacobians() -> None:
     """Pascanu et al. 2013, equation 5: each step back multiplies with U' diag(1 - h^2)."""
-    model = tiny_model("none", cell="rnn").double().requires_grad_(False)
+    model = tiny_model("none", cell={"type": "rnn"}).double().requires_grad_(False)
     source, words, last = source_batch([(4, 5, 6)]), [BOS, 4, 8, 6, 5], 7
     inputs = numpy_of(model.tgt_embedding.weight)[words]
     parameters = {name: numpy_of(value) for name, value in model.named_parameters() if name.startswith("decoder.")}
