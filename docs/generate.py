@@ -113,7 +113,7 @@ def _result_row(name: str, run: dict[str, Any], search: str) -> str:
     kind = f"beam {scores['beam_size']}" if search == "beam" else "greedy"
     rest = [
         f"{run['test']['perplexity']:.3f}",
-        load_recipe(RESULTS / f"{name}.yaml").recipe.model.init,
+        load_recipe(RESULTS / f"{name}.yaml").recipe.model.init.type,
         str(train["epochs"]),
         f"{train['seconds'] / 60:.1f}",
         f"{train['target_tokens_per_second']:,.0f}",

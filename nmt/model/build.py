@@ -84,6 +84,7 @@ from nmt.recipe.cells import (
     RNNOptions,
 )
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring
+from nmt.recipe.initial_values import BahdanauInit, UniformInit, XavierInit
 from nmt.recipe.model import ModelOptions
 
 
@@ -316,11 +317,11 @@ def _bridge(options: ModelOptions) -> Bridge:
 
 def _scheme(options: ModelOptions) -> Scheme:
     match options.init:
-        case "uniform":
-            return uniform(options.init_range)
-        case "xavier":
+        case UniformInit(range=bound):
+            return uniform(bound)
+        case XavierInit():
             return xavier
-        case "bahdanau":
+        case BahdanauInit():
             return bahdanau
         case _:
             assert_never(options.init)
@@ -328,4 +329,4 @@ def _scheme(options: ModelOptions) -> Scheme:
 
 def _forget_bias(options: ModelOptions) -> float | None:
     given = options.cell.forget_bias if isinstance(options.cell, AnyLSTM) else None
-    return 1.0 if given is None and options.init == "xavier" else given
+    return 1.0 if given is None and isinstance(options.init, XavierInit) else given

@@ -15,7 +15,8 @@ from nmt.recipe.attention import (
 )
 from nmt.recipe.cells import AnyLSTM, CellOptions, LSTMOptions
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, Wiring
-from nmt.recipe.section import Fraction, Positive, PositiveFloat, Section
+from nmt.recipe.initial_values import Init, UniformInit
+from nmt.recipe.section import Fraction, Positive, Section
 
 
 class EncoderOptions(Section):
@@ -67,12 +68,7 @@ class ModelOptions(Section):
     """Use the target embedding as the output layer's matrix (Press and Wolf 2017)."""
     share_embeddings: bool = False
     """One embedding for source and target; needs a joint tokenizer."""
-    init: Literal["uniform", "xavier", "bahdanau"] = "uniform"
-    """Initial values. uniform: every parameter from [-init_range, init_range] (Luong et al. 2015). xavier: Glorot's
-    for matrices, orthogonal recurrent ones, biases 0 and the forget gate's 1. bahdanau: orthogonal recurrent matrices,
-    biases and v of the attention 0, its matrices from N(0, 0.001^2), all others from N(0, 0.01^2)."""
-    init_range: PositiveFloat = 0.1
-    """The range of `init: uniform`."""
+    init: Init = UniformInit()
 
     @model_validator(mode="after")
     def _fits(self) -> "ModelOptions":
@@ -138,8 +134,12 @@ class ModelOptions(Section):
         """What a trained network depends on: all but initial values and the dropout that is no part of a cell."""
         return self.model_dump(
             exclude={
-                **{"dropout": True, "embedding_dropout": True, "memory_dropout": True, "output_dropout": True},
-                **{"init": True, "init_range": True, "cell": {"forget_bias"}},
+                "dropout": True,
+                "embedding_dropout": True,
+                "memory_dropout": True,
+                "output_dropout": True,
+                "init": True,
+                "cell": {"forget_bias"},
             }
         )
 

@@ -30,7 +30,7 @@ TEXTS = [row["de"] for row in number_corpus("test")[:15]]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     return train(
-        tiny_recipe(folder, trainer={"max_epochs": 12}, model={"init": "xavier", "hidden_size": 48}),
+        tiny_recipe(folder, trainer={"max_epochs": 12}, model={"init": {"type": "xavier"}, "hidden_size": 48}),
         run=folder / "runs" / "tiny" / "one",
     )
 

@@ -77,8 +77,8 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
         ("model: 3", "my.yaml:2: model: expected a group of keys, found the number 3"),
         ("model: [1]", "my.yaml:2: model: expected a group of keys, found a list"),
         (
-            "model: {init: xavir}",
-            "my.yaml:2: model.init: xavir is not one of uniform, xavier, bahdanau; did you mean xavier?",
+            "model: {init: {type: xavir}}",
+            "my.yaml:2: model.init.type: xavir is not one of uniform, xavier, bahdanau; did you mean xavier?",
         ),
         (
             "model: {attention: {type: generl}}",

@@ -173,10 +173,14 @@ def test_every_network_learns_in_mixed_precision(mechanism: str) -> None:
     ("options", "scheme", "forget_bias"),
     [
         ({}, uniform(0.1), None),
-        ({"init_range": 0.03, "cell": {"type": "lstm", "forget_bias": 1.0}}, uniform(0.03), 1.0),
-        ({"init": "xavier"}, xavier, 1.0),
-        ({"init": "xavier", "cell": {"type": "lstm", "forget_bias": 0.0}}, xavier, 0.0),
-        ({"init": "bahdanau"}, bahdanau, None),
+        (
+            {"init": {"type": "uniform", "range": 0.03}, "cell": {"type": "lstm", "forget_bias": 1.0}},
+            uniform(0.03),
+            1.0,
+        ),
+        ({"init": {"type": "xavier"}}, xavier, 1.0),
+        ({"init": {"type": "xavier"}, "cell": {"type": "lstm", "forget_bias": 0.0}}, xavier, 0.0),
+        ({"init": {"type": "bahdanau"}}, bahdanau, None),
     ],
 )
 def test_initial_values_are_those_of_the_recipe(

@@ -117,7 +117,12 @@ def test_a_run_begins_with_the_weights_and_tokenizers_of_another(tmp_path: Path)
 
 
 def test_how_a_start_was_begun_and_dropped_does_not_matter() -> None:
-    changes = {"init": "xavier", "dropout": 0.5, "output_dropout": 0.1, "cell": {"type": "lstm", "forget_bias": 2.0}}
+    changes = {
+        "init": {"type": "xavier"},
+        "dropout": 0.5,
+        "output_dropout": 0.1,
+        "cell": {"type": "lstm", "forget_bias": 2.0},
+    }
     assert ModelOptions.model_validate(changes).of_trained() == ModelOptions().of_trained()
     dropping = ModelOptions.model_validate({"cell": {"type": "lstm", "recurrent_dropout": 0.5}})
     assert dropping.of_trained() != ModelOptions().of_trained()  # it has cells of its own
