@@ -119,7 +119,7 @@ class JoeyNMT:
                 "sacrebleu_cfg": {"tokenize": recipe.evaluation.bleu_tokenize},
             },
             "training": {
-                "optimizer": training.optimizer,
+                "optimizer": training.optimizer.type,
                 "learning_rate": training.learning_rate,
                 "scheduling": "exponential",  # a constant rate: this one crashes when no schedule is named
                 "decrease_factor": 1.0,

@@ -140,7 +140,7 @@ class OpenNMT:
             "global_attention": model.attention.type,
             "input_feed": int(self.work.feeds_input),
             "dropout": [model.dropout],
-            "optim": training.optimizer,
+            "optim": training.optimizer.type,
             "learning_rate": training.learning_rate,
             "decay_method": "none",
             "max_grad_norm": self.work.recipe.trainer.gradient_clip_val,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nmt.recipe.objective import LikelihoodObjective, Objective
+from nmt.recipe.optimizer import AdamOptimizer, Optimizer
 from nmt.recipe.schedule import ConstantSchedule, Schedule
 from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Section
 
@@ -25,7 +26,7 @@ class TrainingOptions(Section):
     window's batches from short to long (with `sort_window: 20` those of Bahdanau et al. 2015, appendix B.2)."""
     start_from: str | None = None
     """A finished run or a bundle whose weights are the initial values. The tokenizers are its own; `tokenizer` and
-    `model` (but for dropout) must be the same."""
+    `model` (but for dropout and initial values) must be the same."""
     source_embeddings: str | None = None
     """A text file of word vectors (word2vec, GloVe, fastText), the initial embeddings of the source words in it."""
     target_embeddings: str | None = None
@@ -35,11 +36,8 @@ class TrainingOptions(Section):
     normalization: Literal["tokens", "sentences"] = "tokens"
     """What the gradient of a batch, a sum, is divided by: its target tokens, or its sentences (as in
     tensorflow/nmt). `learning_rate` and `trainer.gradient_clip_val` go with it. A risk is always per sentence."""
-    optimizer: Literal["adam", "adamw", "sgd", "adadelta", "adagrad"] = "adam"
-    """adadelta: rho 0.95 and epsilon 1e-6, as in Bahdanau et al. 2015, appendix B.2, with `learning_rate: 1.0`."""
+    optimizer: Optimizer = AdamOptimizer()
     learning_rate: PositiveFloat = 0.001
-    adagrad_accumulator: NonNegativeFloat = 0.0
-    """Initial sum of squared gradients of `optimizer: adagrad` (See et al. 2017: 0.1)."""
     weight_decay: NonNegativeFloat = 0.0
     schedule: Schedule = ConstantSchedule()
     label_smoothing: Fraction = 0.0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
+from nmt.recipe.optimizer import AdadeltaOptimizer, AdagradOptimizer, AdamOptimizer, AdamWOptimizer, SGDOptimizer
 from nmt.recipe.schedule import ConstantSchedule, HalvingSchedule, InverseSqrtSchedule, LinearSchedule, PlateauSchedule
 from nmt.recipe.training import TrainingOptions
 
@@ -16,16 +17,15 @@ def make_optimizer(options: TrainingOptions, parameters: Iterable[nn.Parameter])
     """The optimizer that the recipe names."""
     rate, decay = options.learning_rate, options.weight_decay
     match options.optimizer:
-        case "adam":
+        case AdamOptimizer():
             return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
-        case "adamw":
+        case AdamWOptimizer():
             return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
-        case "sgd":
+        case SGDOptimizer():
             return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
-        case "adadelta":
+        case AdadeltaOptimizer():
             return torch.optim.Adadelta(parameters, lr=rate, rho=0.95, eps=1e-6, weight_decay=decay)
-        case "adagrad":
-            first = options.adagrad_accumulator
+        case AdagradOptimizer(accumulator=first):
             return torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay, initial_accumulator_value=first)
         case _:
             assert_never(options.optimizer)

@@ -30,7 +30,7 @@ SCHEDULES: list[dict[str, Any]] = [
 ]
 SCHEDULED = {"type": "scheduled_sampling", "decay": {"type": "inverse_sigmoid", "speed": 5.0}}
 RISK = {"type": "minimum_risk", "samples": 3}
-ADADELTA = {"optimizer": "adadelta", "learning_rate": 1.0, "sort_window": 2, "shuffle": "once"}
+ADADELTA = {"optimizer": {"type": "adadelta"}, "learning_rate": 1.0, "sort_window": 2, "shuffle": "once"}
 
 
 def assert_same_state(one: Path, other: Path) -> None:
@@ -67,7 +67,7 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
         ({"schedule": SCHEDULES[2]}, 14, 1),
         ({"schedule": SCHEDULES[1]}, 28, 1),
         ({"schedule": SCHEDULES[3], **ADADELTA}, 13, 1),
-        ({"schedule": SCHEDULES[3], "optimizer": "adagrad"}, 14, 1),
+        ({"schedule": SCHEDULES[3], "optimizer": {"type": "adagrad"}}, 14, 1),
         ({"objective": SCHEDULED}, 10, 2),
         ({"objective": RISK}, 4, 1),
     ],

@@ -13,7 +13,11 @@ from tests.training_runs import last_weights, run_nmt, tiny_recipe
 EPOCHS = 2
 
 
-PER_SENTENCE = {"normalization": "sentences", "optimizer": "sgd", "learning_rate": 0.1}  # whose steps have its size
+PER_SENTENCE = {
+    "normalization": "sentences",
+    "optimizer": {"type": "sgd"},
+    "learning_rate": 0.1,
+}  # whose steps have its size
 
 
 @pytest.mark.parametrize(("accumulate", "training"), [(1, {}), (2, PER_SENTENCE)])

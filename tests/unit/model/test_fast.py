@@ -129,7 +129,7 @@ def test_a_layer_without_gradient_knows_its_weights_when_they_change(optimizer: 
             torch.testing.assert_close(found, layer(inputs).detach(), rtol=1e-5, atol=1e-5)
 
     check()
-    steps = make_optimizer(TrainingOptions.model_validate({"optimizer": optimizer}), layer.parameters())
+    steps = make_optimizer(TrainingOptions.model_validate({"optimizer": {"type": optimizer}}), layer.parameters())
     for _ in range(3):
         layer.requires_grad_()
         check()
@@ -178,7 +178,7 @@ def test_a_model_that_was_used_and_then_trained_is_used_as_trained(attention: st
 
     predict()
     model.requires_grad_()
-    steps = make_optimizer(TrainingOptions(optimizer="adam", learning_rate=0.1), model.parameters())
+    steps = make_optimizer(TrainingOptions(learning_rate=0.1), model.parameters())
     for _ in range(3):
         sequence_loss(model, batch).objective.backward()  # type: ignore[no-untyped-call]
         steps.step()

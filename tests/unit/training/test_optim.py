@@ -11,7 +11,7 @@ from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
 
 
 def rates(schedule: dict[str, object], steps: int, total: int) -> list[float]:
-    options = TrainingOptions.model_validate({"learning_rate": 0.5, "optimizer": "sgd", "schedule": schedule})
+    options = TrainingOptions.model_validate({"learning_rate": 0.5, "optimizer": {"type": "sgd"}, "schedule": schedule})
     optimizer = make_optimizer(options, [nn.Parameter(torch.zeros(1))])
     scheduler = make_scheduler(options, optimizer, total)
     seen = []
@@ -82,7 +82,9 @@ def test_plateau_lowers_the_rate_when_the_monitored_score_gets_worse(monitor: st
     ],
 )
 def test_every_optimizer_gets_rate_and_decay(name: str, kind: type[torch.optim.Optimizer]) -> None:
-    options = TrainingOptions.model_validate({"optimizer": name, "learning_rate": 0.25, "weight_decay": 0.125})
+    options = TrainingOptions.model_validate(
+        {"optimizer": {"type": name}, "learning_rate": 0.25, "weight_decay": 0.125}
+    )
     optimizer = make_optimizer(options, [nn.Parameter(torch.zeros(1))])
     assert type(optimizer) is kind
     assert optimizer.param_groups[0]["lr"] == 0.25
@@ -114,7 +116,7 @@ def test_adadelta_is_that_of_the_paper() -> None:
         updates = rho * updates + (1 - rho) * update**2
         weight += update
         expected.append(weight)
-    assert trajectory(optimizer="adadelta", learning_rate=1.0) == pytest.approx(expected, rel=1e-12)
+    assert trajectory(optimizer={"type": "adadelta"}, learning_rate=1.0) == pytest.approx(expected, rel=1e-12)
 
 
 def test_adagrad_begins_with_the_given_sum() -> None:
@@ -124,7 +126,7 @@ def test_adagrad_begins_with_the_given_sum() -> None:
         squares += gradient**2
         weight -= 0.15 * gradient / math.sqrt(squares)
         expected.append(weight)
-    found = trajectory(optimizer="adagrad", learning_rate=0.15, adagrad_accumulator=0.1)
+    found = trajectory(optimizer={"type": "adagrad", "accumulator": 0.1}, learning_rate=0.15)
     assert found == pytest.approx(expected, rel=1e-9)
 
 

@@ -220,7 +220,7 @@ def test_a_schedule_of_epochs_changes_the_rate_between_them(tmp_path: Path, monk
         original(self, optimizer)
 
     monkeypatch.setattr(TranslationTask, "on_before_optimizer_step", noted)
-    training = {"batch_size": 300, "batch_unit": "tokens", "learning_rate": 0.5, "optimizer": "sgd"}
+    training = {"batch_size": 300, "batch_unit": "tokens", "learning_rate": 0.5, "optimizer": {"type": "sgd"}}
     schedule = {"type": "halving", "start": 2, "every": 2}
     options: dict[str, Any] = {"training": {**training, "schedule": schedule}, "trainer": {"max_epochs": 6}}
     train(tiny_recipe(tmp_path, **options, data={"test": None}), run=tmp_path / "run")
@@ -238,7 +238,7 @@ def test_a_risk_is_the_mean_over_sentences_however_they_come(tmp_path: Path, mon
 
     objective = MinimumRisk(1.0, reversed_references, constant)
     monkeypatch.setattr("nmt.training.task.make_objective", lambda *_: objective)
-    training = {"optimizer": "sgd", "learning_rate": 1.0}
+    training = {"optimizer": {"type": "sgd"}, "learning_rate": 1.0}
     data = {"train": "train[:40]", "validation": "validation[:2]", "test": None}
     weights = []
     for size, accumulate in ((40, 1), (9, 5)):
@@ -264,7 +264,7 @@ def test_the_gradient_is_the_sum_over_tokens_divided_by_sentences(
 
     monkeypatch.setattr(TranslationTask, "on_before_optimizer_step", noted)
     data = {"train": "train[:40]", "validation": "validation[:2]", "test": None}
-    sgd = {"optimizer": "sgd", "learning_rate": 0.5, "normalization": "sentences"}
+    sgd = {"optimizer": {"type": "sgd"}, "learning_rate": 0.5, "normalization": "sentences"}
     once = {"max_epochs": 1, "gradient_clip_val": None}
     start = train(tiny_recipe(tmp_path, data=data, trainer=once), run=tmp_path / "start")
     training = {**sgd, "batch_size": size, "start_from": str(start)}
