@@ -14,7 +14,7 @@ from nmt.model import decoder, int8, output, seq2seq
 from nmt.model.fast import cross_entropy, dropout, layers, loops, products, tanh
 from nmt.model.fast import decoder as fast_decoder
 from nmt.model.shortlist import Candidates
-from nmt.search import scoring
+from nmt.search import picking
 from nmt.training import loss, optim
 from nmt.translator import Translator
 
@@ -124,8 +124,8 @@ SEARCH: tuple[Lever, ...] = (
     _CORES,
     Lever(
         "the best of many by the maxima of groups of 64 instead of `topk` over all",
-        "search/scoring.py",
-        {(scoring, "_top"): lambda values, k: tuple(values.topk(k))},
+        "search/picking.py",
+        {(picking, "_top"): lambda values, k: tuple(values.topk(k))},
     ),
     _TANH,
 )

@@ -22,6 +22,7 @@ from nmt.model.int8 import observed_limits, quantise
 from nmt.model.seq2seq import Seq2Seq, TranslationState
 from nmt.model.shortlist import Shortlist
 from nmt.recipe.model import ModelOptions
+from nmt.search.picking import Best
 from nmt.search.processors import BlockedNgrams, ForcedPrefixes
 from nmt.search.sampling import Sampling, sample
 from nmt.search.scoring import best_continuations
@@ -165,7 +166,7 @@ def practised_model(attention: str, layers: int | None = None) -> Seq2Seq:
 def step_log_probs(model: Seq2Seq, tokens: Tensor, state: TranslationState) -> tuple[Tensor, TranslationState]:
     """What a step of the search gives to every word of the vocabulary, and the state after it."""
     sums = torch.zeros(len(tokens), 1)  # each hypothesis as if it were of a sentence of its own
-    step = model.step(tokens, state, Choice(sums, len(model.output.words.bias), EOS))
+    step = model.step(tokens, state, Choice(sums, Best(len(model.output.words.bias)), EOS))
     best = step.best
     return torch.full_like(best.sums, -torch.inf).scatter(1, best.tokens, best.sums), step.state
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nmt.model.fast.layers import Linear
@@ -37,25 +37,38 @@ class Candidates:
         """The same choice with places in `words` for its tokens.
 
         Raises:
-            ValueError: if a token is forced, which need not be among the words.
+            ValueError: if a token is forced that is not among the words.
         """
         if self.places is None or self.words is None:
             return choice
-        if choice.forced is not None:
-            raise ValueError("a shortlist need not hold the words that are forced")
+        forced = None if choice.forced is None else _forced(choice.forced, self.words)
         banned = tuple(self.places[token] for token in choice.banned if token in self.places)
-        bias = tuple(_columns(bias, self.words) for bias in choice.bias)
-        return replace(choice, eos=self.places[choice.eos], banned=banned, bias=bias)
+        bias = tuple(_biased(bias, self.words) for bias in choice.bias)
+        return replace(choice, eos=self.places[choice.eos], banned=banned, forced=forced, bias=bias)
 
     def select(self, sentences: Int[Tensor, " kept"]) -> "Candidates":
         """For the given sentences only, in the given order."""
         return self if self.penalty is None else replace(self, penalty=self.penalty[sentences])
 
 
-def _columns(bias: Bias, words: Int[Tensor, " words"]) -> Bias:
+def _biased(bias: Bias, words: Int[Tensor, " words"]) -> Bias:
     """The same with places in `words` for its tokens, without those that are not there."""
-    columns = torch.searchsorted(words, bias.tokens).clamp(max=len(words) - 1)
-    return replace(bias, tokens=columns).only(words[columns] == bias.tokens)
+    columns, known = _columns(bias.tokens, words)
+    return replace(bias, tokens=columns).only(known)
+
+
+def _forced(tokens: Int[Tensor, " batch"], words: Int[Tensor, " words"]) -> Int[Tensor, " batch"]:
+    """Places in `words`; -1 stays."""
+    columns, known = _columns(tokens, words)
+    if not (known | (tokens < 0)).all():
+        raise ValueError("a shortlist need not hold the words that are forced")
+    return torch.where(tokens < 0, tokens, columns)
+
+
+def _columns(tokens: Int[Tensor, " n"], words: Int[Tensor, " words"]) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
+    """The places of tokens in `words`, and which of them are there."""
+    columns = torch.searchsorted(words, tokens).clamp(max=len(words) - 1)
+    return columns, words[columns] == tokens
 
 
 class Shortlist(nn.Module):

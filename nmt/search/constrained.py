@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from nmt.search.picking import Best
 from nmt.search.scoring import final_scores, length_penalty
 from nmt.search.types import Bias, Choice, Hypothesis, ModelStep, SearchSettings, StepModel
 
@@ -232,9 +233,9 @@ def _ask(
     choice = settings.choice(length, src_lengths, sums)
     missing = torch.tensor([any(one.progress.missing for one in bank) for bank in banks], device=device)
     too_short = missing if choice.too_short is None else missing | choice.too_short
-    best = settings.beam_size + max(map(_count_wanted, banks))
+    pick = Best(settings.beam_size + max(map(_count_wanted, banks)))
     tokens = torch.tensor([token for bank in filled for _, token in bank], device=device)
-    return tokens, replace(choice, best=best, too_short=too_short, bias=(first,))
+    return tokens, replace(choice, pick=pick, too_short=too_short, bias=(first,))
 
 
 def _count_wanted(bank: Sequence[_Open]) -> int:

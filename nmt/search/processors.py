@@ -37,7 +37,8 @@ class BlockedNgrams:
 class ForcedPrefixes:
     """Translations that begin with given tokens, whose probability counts like that of any others.
 
-    One that is longer than its translation may be is cut.
+    One that is longer than its translation may be is cut. What processors before this one say of a forced token does
+    not count.
     """
 
     def __init__(self, prefixes: Sequence[Sequence[int]], device: torch.device) -> None:
@@ -52,6 +53,7 @@ class ForcedPrefixes:
         if place >= self.tokens.shape[1]:
             return choice
         forced = self.tokens[histories.sentences, place]
-        if choice.at_limit is not None:
-            forced = forced.masked_fill(choice.at_limit, -1)
-        return replace(choice, forced=forced)
+        if choice.forced is not None:  # the end, where a translation may be no longer
+            forced = torch.where(choice.forced < 0, forced, choice.forced)
+        bias = tuple(bias.only(forced[bias.sentences] < 0) for bias in choice.bias)
+        return replace(choice, forced=forced, bias=bias)

@@ -10,17 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nmt.search.beam import beam_search
-from nmt.search.types import (
-    Choice,
-    Draws,
-    Histories,
-    Hypothesis,
-    ModelStep,
-    Processor,
-    SearchSettings,
-    State,
-    StepModel,
-)
+from nmt.search.picking import Drawn
+from nmt.search.types import Choice, Histories, Hypothesis, ModelStep, Processor, SearchSettings, State, StepModel
 
 
 @dataclass(frozen=True)
@@ -98,7 +89,7 @@ class _RandomDraws:
     def __call__(self, histories: Histories, choice: Choice) -> Choice:
         """See `Processor`."""
         numbers = self.numbers[histories.sentences, histories.tokens.shape[2] - 1]
-        return replace(choice, draws=Draws(numbers, self.sampling.temperature, self.sampling.top_k))
+        return replace(choice, pick=Drawn(numbers, self.sampling.temperature, self.sampling.top_k))
 
 
 @dataclass(frozen=True)

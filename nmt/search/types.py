@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nmt.search.picking import Best, Picking
+
 
 @runtime_checkable
 class SearchState(Protocol):
@@ -52,60 +54,38 @@ class Bias:
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Asks for a random continuation instead of the best ones; for searches of one hypothesis for each sentence.
-
-    Attributes:
-        numbers: of each sentence, from [0, 1).
-        temperature: by which log-probabilities are divided first; the smaller, the surer the best one is drawn.
-        top_k: draw among so many of the most probable continuations; None for all.
-    """
-
-    numbers: Float[Tensor, " batch"]
-    temperature: float = 1.0
-    top_k: int | None = None
-
-
-@dataclass(frozen=True)
 class Choice:
-    """Which continuations a search asks for: how many, and which tokens may not be among them.
+    """Which continuations a search asks for: how they are picked, and which tokens may not be among them.
 
     Attributes:
         sums: log-probability of each hypothesis so far; -inf for one that is not to go on.
-        best: how many continuations of each sentence.
+        pick: picks them.
         eos: the token that ends a hypothesis.
         banned: tokens that never come.
         too_short: sentences whose hypotheses may not end yet; None if all may.
-        at_limit: sentences whose hypotheses must end; None if none must.
-        bias: what makes some continuations more or less likely to be chosen.
         forced: the token that must come next in a sentence, whatever is banned, or -1; None if none must.
-        draws: asks for random continuations; None for the best ones.
+        bias: what makes some continuations more or less likely to be picked.
     """
 
     sums: Float[Tensor, "batch beam"]
-    best: int
+    pick: Picking
     eos: int
     banned: tuple[int, ...] = ()
     too_short: Bool[Tensor, " batch"] | None = None
-    at_limit: Bool[Tensor, " batch"] | None = None
-    bias: tuple[Bias, ...] = ()
     forced: Int[Tensor, " batch"] | None = None
-    draws: Draws | None = None
+    bias: tuple[Bias, ...] = ()
 
     def part(self, sentences: slice) -> "Choice":
         """The same for some of the sentences."""
         if sentences == slice(0, len(self.sums)):
             return self
-        bounds = (self.too_short, self.at_limit, self.forced)
-        too_short, at_limit, forced = (None if bound is None else bound[sentences] for bound in bounds)
         return replace(
             self,
             sums=self.sums[sentences],
-            too_short=too_short,
-            at_limit=at_limit,
+            pick=self.pick.part(sentences),
+            too_short=None if self.too_short is None else self.too_short[sentences],
+            forced=None if self.forced is None else self.forced[sentences],
             bias=tuple(bias.part(sentences) for bias in self.bias),
-            forced=forced,
-            draws=self.draws and replace(self.draws, numbers=self.draws.numbers[sentences]),
         )
 
 
@@ -220,12 +200,13 @@ class SearchSettings:
             src_lengths: of the sentences.
             sums: log-probabilities of their hypotheses.
         """
-        too_short = at_limit = None
+        too_short = forced = None
         if self.min_length_ratio:
             too_short = length < self.min_length(src_lengths)
         if length >= self.max_length_extra:
             at_limit = length >= self.max_length(src_lengths)
-        return Choice(sums, self.beam_size, self.eos, self.banned, too_short, at_limit)
+            forced = torch.where(at_limit, self.eos, -1) if at_limit.any() else None
+        return Choice(sums, Best(self.beam_size), self.eos, self.banned, too_short, forced)
 
     def max_length(self, src_lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Most tokens of a translation, the end not counted."""

@@ -11,7 +11,8 @@ from torch import Tensor
 from nmt.data.batch import Batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.objective import Decay, ExponentialDecay, InverseSigmoidDecay, LinearDecay
-from nmt.search.types import Choice, Draws
+from nmt.search.picking import Drawn
+from nmt.search.types import Choice
 from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.drawing import drawing
 from nmt.training.loss import Loss, sequence_loss
@@ -68,7 +69,7 @@ def mixed_words(model: Seq2Seq, batch: Batch, share: float) -> Int[Tensor, "batc
         words = [batch.tgt_in[:, 0]]
         for reference in batch.tgt_in[:, 1:].unbind(1):
             coins, numbers = torch.rand(2, len(batch), device=device)
-            step = model.step(words[-1], state, Choice(sums, 1, EOS, (PAD, BOS), draws=Draws(numbers)))
+            step = model.step(words[-1], state, Choice(sums, Drawn(numbers), EOS, (PAD, BOS)))
             state = step.state
             words.append(torch.where(coins < share, reference, step.best.tokens[:, 0]))
     return torch.stack(words, dim=1)

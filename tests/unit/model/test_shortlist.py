@@ -1,11 +1,14 @@
 """Shortlists against sets."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from nmt.data.batch import source_tensors
 from nmt.model.fast.layers import Linear
 from nmt.model.shortlist import Candidates, Shortlist
+from nmt.search.picking import Best
 from nmt.search.types import Choice
 from tests.helpers import practised_model
 
@@ -57,7 +60,7 @@ def test_the_best_are_chosen_among_the_candidates_only() -> None:
     places = {1: 0, 3: 1, 4: 2, 8: 3}
     sums = torch.tensor([[0.0, -0.3], [-2.0, -1.5]])
     with torch.no_grad():
-        best = output.best(vectors, Candidates(layer, words, places, penalty), Choice(sums, 3, 3, banned=(0, 1)))
+        best = output.best(vectors, Candidates(layer, words, places, penalty), Choice(sums, Best(3), 3, banned=(0, 1)))
         logits = output(vectors).view(2, 2, -1)
     for sentence in range(2):
         allowed = words[own[sentence]].tolist()
@@ -72,3 +75,15 @@ def test_the_best_are_chosen_among_the_candidates_only() -> None:
         assert best.parents[sentence].tolist() == [parent for _, parent, _ in ranked]
         assert best.tokens[sentence].tolist() == [word for _, _, word in ranked]
         assert best.sums[sentence].tolist() == pytest.approx([value for value, _, _ in ranked], abs=1e-5)
+
+
+def test_a_word_that_is_forced_must_be_a_candidate() -> None:
+    words = torch.tensor([1, 3, 4, 8])
+    candidates = Candidates(Linear(8, 4), words, {1: 0, 3: 1, 4: 2, 8: 3})
+    choice = Choice(torch.zeros(3, 1), Best(3), 3, forced=torch.tensor([3, -1, 8]))
+    forced = candidates.columns(choice).forced
+    assert forced is not None
+    assert forced.tolist() == [1, -1, 3]
+    for missing in (5, 9):
+        with pytest.raises(ValueError, match="forced"):
+            candidates.columns(replace(choice, forced=torch.tensor([3, -1, missing])))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from nmt.search.picking import Best
 from nmt.search.scoring import best_continuations, length_penalty
 from nmt.search.types import Choice, SearchSettings
 from tests.helpers import waves
@@ -41,7 +42,7 @@ def allowed(length: int, src_lengths: list[int], settings: SearchSettings) -> li
     sums = waves(len(src_lengths), 2).float()
     logits = waves(2 * len(src_lengths), VOCAB).float()
     expected = logits.log_softmax(dim=1).view(-1, 2, VOCAB) + sums[:, :, None]
-    choice = replace(settings.choice(length, torch.tensor(src_lengths), sums), best=2 * VOCAB)
+    choice = replace(settings.choice(length, torch.tensor(src_lengths), sums), pick=Best(2 * VOCAB))
     best = best_continuations(logits, choice)
     assert (best.sums[:, :-1] >= best.sums[:, 1:]).all()
     found: list[list[list[int]]] = [[[], []] for _ in src_lengths]
@@ -84,7 +85,7 @@ def test_the_best_of_many_words(words: int, best: int, width: int) -> None:
     sums[0, -1] = -torch.inf if width > 1 else 0.0  # a hypothesis that is not to go on
     expected = logits.double().log_softmax(dim=1).view(*sums.shape, words) + sums[:, :, None]
     expected[:, :, [2, 3]] = -torch.inf
-    found = best_continuations(logits.clone(), Choice(sums, best, EOS, banned=(2, 3)))
+    found = best_continuations(logits.clone(), Choice(sums, Best(best), EOS, banned=(2, 3)))
     ordered = expected.flatten(1).sort(dim=1, descending=True).values[:, :best].float()
     torch.testing.assert_close(found.sums, ordered)
     places = found.parents * words + found.tokens
@@ -94,6 +95,6 @@ def test_the_best_of_many_words(words: int, best: int, width: int) -> None:
 
 def test_logits_of_half_precision_are_normalised_in_float32() -> None:
     logits = 4.0 * waves(3, 200).bfloat16()
-    found = best_continuations(logits.clone(), Choice(torch.zeros(3, 1), 2, EOS))
+    found = best_continuations(logits.clone(), Choice(torch.zeros(3, 1), Best(2), EOS))
     assert found.sums.dtype == torch.float32
     torch.testing.assert_close(found.sums, logits.double().log_softmax(dim=1).topk(2).values.float())
