@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nmt import batched_search
 from nmt.model import decoder, int8, output, seq2seq
 from nmt.model.fast import cross_entropy, dropout, layers, loops, products, tanh
 from nmt.model.fast import decoder as fast_decoder
 from nmt.model.shortlist import Candidates
 from nmt.search import picking
 from nmt.training import loss, optim
-from nmt.translator import Translator
 
 Place = tuple[Any, str]
 """A module or class, and the name of what is replaced in it."""
@@ -62,7 +62,7 @@ _ONEDNN = Lever(
 _CORES = Lever(
     "one batch for each core instead of all cores for each batch",
     "threads.py",
-    {(Translator, "_uses_cores"): lambda _: False},
+    {(batched_search, "uses_cores"): lambda _: False},
     predicted=False,
 )
 _TANH = Lever(

@@ -31,6 +31,7 @@ from benchmarks.changes import EXPORTED, SEARCH, TRAINING, Lever, Place
 from benchmarks.full_size import batches
 from benchmarks.machine import describe_machine, describe_versions, probe
 from benchmarks.report import positive, table, write_results
+from nmt import batched_search
 from nmt.data.corpus import load_texts
 from nmt.errors import UserError
 from nmt.memory import keep_freed_memory
@@ -165,7 +166,7 @@ def search_work(model: Path, lines: Sequence[str]) -> Callable[[], object]:
 
 def profiled(work: Callable[[], object], most: int = 8) -> list[tuple[str, float]]:
     """The operators that take most of the time, with their shares; what they call themselves is not counted."""
-    with without({(Translator, "_uses_cores"): lambda _: False}):  # the profiler sees no other threads
+    with without({(batched_search, "uses_cores"): lambda _: False}):  # the profiler sees no other threads
         work()
         with profile(activities=[ProfilerActivity.CPU]) as recorded:
             work()

@@ -22,7 +22,8 @@ from nmt.data.corpus import load_texts
 from nmt.metrics import bleu
 from nmt.model.build import build_model
 from nmt.recipe_file import load_recipe
-from nmt.translator import Translation, Translator
+from nmt.translation import Translation
+from nmt.translator import Translator
 
 
 class Round(TypedDict):

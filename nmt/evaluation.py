@@ -3,14 +3,15 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress, pairwise
 from typing import Any
 
 from nmt.metrics import Scores, bleu, score
 from nmt.recipe.evaluation import EvaluationOptions
 from nmt.tokenizer import UNK, Tokenizer
-from nmt.translator import Translation, Translator
+from nmt.translation import Translation
+from nmt.translator import Translator
 
 _SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengths in words
 
@@ -198,7 +199,7 @@ def _search(
 def _plain(target: Tokenizer, found: Translation) -> Translation:
     """A translation with its unknown words as they are."""
     (prepared,) = target.spell([found.ids])
-    return replace(found, text=target.preparation.restore(prepared), prepared=prepared)
+    return found.reading(prepared, target)
 
 
 def _row(name: str, scores: Scores) -> str:

@@ -10,7 +10,8 @@ from nmt.align import by_step
 from nmt.errors import UserError
 from nmt.recipe.search import AlignedTo
 from nmt.text import read_lines
-from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN
+from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
+from nmt.translation import Translation
 
 
 def read_dictionary(path: Path) -> dict[str, str]:
@@ -26,6 +27,29 @@ def read_dictionary(path: Path) -> dict[str, str]:
             raise UserError(f"{path}:{number}: expected a source word, a tab and a target word")
         dictionary.setdefault(*words)
     return dictionary
+
+
+def filled(
+    found: Translation,
+    line: str,
+    weights: Float[Tensor, "tgt src"],
+    tokenizers: TokenizerPair,
+    dictionary: Mapping[str, str],
+    aligned_to: AlignedTo,
+) -> Translation:
+    """A translation with words in the place of its unknown ones; see `replacements`.
+
+    Args:
+        found: the translation.
+        line: what it translates.
+        weights: the attention of each step, to the pieces of the line and its end.
+        tokenizers: those of the model.
+        dictionary: translations of source words.
+        aligned_to: see `nmt.align.by_step`.
+    """
+    source = tokenizers.source.written(line)[: weights.shape[1] - 1]  # a long line was cut
+    words = replacements(found.ids, weights, source, dictionary, aligned_to)
+    return found.reading(tokenizers.target.fill(found.ids, words), tokenizers.target)
 
 
 def replacements(

@@ -24,7 +24,8 @@ from nmt.errors import UserError
 if TYPE_CHECKING:
     from nmt.guides import Guide
     from nmt.search.sampling import Sampling
-    from nmt.translator import Translation, Translator
+    from nmt.translation import Translation
+    from nmt.translator import Translator
 
 
 def add_translate(commands: Any) -> None:

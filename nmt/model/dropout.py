@@ -1,4 +1,7 @@
-"""Dropout, and the same with one mask for all steps of a sentence."""
+"""Dropout, the same with one mask for all steps of a sentence, and none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,3 +24,14 @@ class Dropout(nn.Module):
         if not self.training or not self.probability:
             return values
         return values * kept(values[:, :1], self.probability)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switches dropout off, and back on if it was on."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -88,6 +88,10 @@ class Ensemble(nn.Module):
         return _mean_weights([member.weights(src_ids, src_lengths, tgt_in) for member in self.members])
 
 
+Network = Seq2Seq | Ensemble
+"""What translates: one network, or several together."""
+
+
 def _mean(logits: Sequence[Float[Tensor, "rows words"]]) -> Float[Tensor, "rows words"]:
     """The logarithm of the mean probability, at least in float32: logits themselves, as they are normalised."""
     log_probs = [each.to(torch.promote_types(each.dtype, torch.float32)).log_softmax(dim=1) for each in logits]

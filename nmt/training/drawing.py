@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+from nmt.model.dropout import evaluating
 from nmt.model.seq2seq import Seq2Seq
-from nmt.translator import evaluating
 
 
 @contextmanager

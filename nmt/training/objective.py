@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from nmt.batched_search import search_settings
 from nmt.data.batch import Batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.objective import LikelihoodObjective, MinimumRiskObjective, ScheduledSamplingObjective
@@ -12,7 +13,6 @@ from nmt.tokenizer import PAD, Tokenizer
 from nmt.training.loss import Loss, sequence_loss
 from nmt.training.minimum_risk import Bleu, MinimumRisk, Sampler
 from nmt.training.scheduled_sampling import ScheduledSampling
-from nmt.translator import search_settings
 
 Objective = Callable[[Seq2Seq, Batch, int], Loss]
 """The loss of a network on a batch at a step of the training, counted from 0.

@@ -22,7 +22,8 @@ from nmt.tokenizer import TokenizerPair
 from nmt.training.loss import Loss, sequence_loss
 from nmt.training.objective import make_objective
 from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
-from nmt.translator import Translation, Translator
+from nmt.translation import Translation
+from nmt.translator import Translator
 
 
 class NonFiniteLoss(Exception):

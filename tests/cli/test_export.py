@@ -12,13 +12,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from nmt import Translator, train
+from nmt.batched_search import search_settings
 from nmt.bundle import FORMAT_VERSION, Bundle, load_bundle, save_bundle
 from nmt.data.numbers import number_corpus
 from nmt.errors import UserError
 from nmt.export import export
 from nmt.model.int8 import Int8Linear, Int8LSTMCell
 from nmt.model.shortlist import Shortlist
-from nmt.translator import search_settings
 from tests.fixtures_text import make_bundle, saved
 from tests.helpers import ATTENTIONS
 from tests.training_runs import nmt_command, run_nmt, tiny_recipe

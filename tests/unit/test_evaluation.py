@@ -13,7 +13,8 @@ from nmt.preparation import Preparation
 from nmt.recipe.evaluation import EvaluationOptions
 from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import UNK
-from nmt.translator import Translation, Translator
+from nmt.translation import Translation
+from nmt.translator import Translator
 from tests.fixtures_text import KINDS, SOURCES, TARGETS, make_bundle, practised_bundle, tokenizer
 
 SPAN = slice(500, 540)  # with rare words

@@ -12,7 +12,8 @@ from nmt.cli import main
 from nmt.errors import UserError
 from nmt.guides import Guide
 from nmt.search.sampling import Sampling
-from nmt.translator import Translation, Translator
+from nmt.translation import Translation
+from nmt.translator import Translator
 from tests.fixtures_text import SOURCES, exported, make_bundle, practised_bundle, saved, write_lines
 
 LINES = SOURCES[:8]

@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 import torch
 
+from nmt.batched_search import search_settings
 from nmt.cli import main
 from nmt.errors import UserError
 from nmt.evaluation import evaluate_translator
+from nmt.loading import choose_device
 from nmt.preparation import Preparation
 from nmt.recipe.evaluation import EvaluationOptions
 from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
-from nmt.translator import Translation, Translator, choose_device, search_settings
+from nmt.translation import Translation
+from nmt.translator import Translator
 from tests.fixtures_text import SOURCES, TARGETS, make_bundle, practised_bundle, saved, tokenizer, write_lines
 
 LINES = SOURCES[:8]

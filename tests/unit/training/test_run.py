@@ -182,7 +182,7 @@ def test_out_of_memory_in_the_validation_names_its_own_batch(tmp_path: Path, mon
     def exhausted(*_: object) -> None:
         raise torch.OutOfMemoryError("tried to allocate too much")
 
-    monkeypatch.setattr("nmt.translator.search", exhausted)
+    monkeypatch.setattr("nmt.batched_search.search", exhausted)
     with pytest.raises(UserError, match=r"out of memory with a batch of 25 sentences, source \d+ pieces, beam 1"):
         train(tiny_recipe(tmp_path), run=tmp_path / "run")
 
