@@ -341,7 +341,7 @@ def _explain_one(problem: Any, path: KeyPath) -> tuple[KeyPath, str]:
                 f"expected {{type: {given}}}, found the text {given!r}" if given in types else _none_of(given, types)
             )
         case "union_tag_not_found":
-            message = "the key `type` is missing"
+            message = f"the key `type` is missing; give one of {', '.join(_types(path))}"
         case "union_tag_invalid":
             path, given = (*path, "type"), context["tag"]
             message = _none_of(str(given), [tag.strip(" '") for tag in context["expected_tags"].split(",")])

@@ -6,18 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.machine import describe_versions
 from nmt.errors import UserError
-from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.report.collect import Run
-from nmt.report.scores import recipe_fields
+from reproduction.differences import changed
 from reproduction.files import ROOT, Result
-
-_OWN_TO_A_RUN = ("data.path", "data.source", "data.target", "data.workers", "training.seed", "trainer.devices")
-"""Fields that may be otherwise than in the recipe of the row: they stand elsewhere in the file, or mean nothing."""
 
 
 def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
@@ -33,13 +27,10 @@ def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
         UserError: if there is no such recipe or commit, or the code that measures is none that was committed.
     """
     results, train, data = run.results, run.results["train"], run.recipe.data
-    base, difference = _difference(recipe)
     return {
         "row": row,
         "recipe": str(recipe.resolve().relative_to(ROOT)),
-        "base": base,
-        "difference": difference,
-        "changed": _changed(load_recipe(recipe).recipe, run.recipe),
+        "changed": changed(load_recipe(recipe).recipe, run.recipe),
         "source": data.source,
         "target": data.target,
         "seed": run.recipe.training.seed,
@@ -51,21 +42,6 @@ def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
         "hashes": results["hashes"],
         **{name: results[name] for name in ("validation", "test") if name in results},
     }
-
-
-def _difference(path: Path) -> tuple[str | None, dict[str, str]]:
-    """The recipe that a recipe extends, and the fields in which they are not equal; none of one that extends none."""
-    base = yaml.safe_load(path.read_text(encoding="utf-8")).get("extends")
-    if base is None:
-        return None, {}
-    parent = path.parent / str(base)
-    return parent.stem, _changed(load_recipe(parent).recipe, load_recipe(path).recipe)
-
-
-def _changed(before: Recipe, now: Recipe) -> dict[str, str]:
-    """The fields that are not equal, as they are now; without those that one side does not have or that say nothing."""
-    old, new = recipe_fields(before), recipe_fields(now)
-    return {name: value for name, value in new.items() if old.get(name, "null") != value and name not in _OWN_TO_A_RUN}
 
 
 def full_name(commit: str) -> str:

@@ -8,6 +8,7 @@ from nmt.published import shown
 from nmt.recipe.published import PublishedFigure
 from nmt.recipe_file import load_recipe
 from reproduction.claims import DIRECTIONS, ROWS
+from reproduction.differences import difference
 from reproduction.files import ROOT, Result
 from reproduction.searches import SEARCHES
 from reproduction.tables import MISSING, markdown, mean_and_each, number
@@ -62,13 +63,13 @@ def rows_table(results: Sequence[Result], direction: Direction) -> str:
 
 def _row(row: str, runs: Sequence[Result], direction: Direction) -> list[str]:
     theirs = "; ".join(f"{figure.value:.2f} ({figure.source})" for figure in _published(row, direction))
+    base, fields = difference(_RECIPES / f"{row}.yaml")
+    described = [f"`{row}`", f"`{base}`" if base else "", _fields(fields)]
     if not runs:
-        return [f"`{row}`", *[""] * 2, MISSING, *[""] * 6, theirs]
+        return [*described, MISSING, *[""] * 6, theirs]
     first, tests = runs[0], [run["test"] for run in runs]
     return [
-        f"`{row}`",
-        f"`{first['base']}`" if first["base"] else "",
-        _fields(first["difference"]),
+        *described,
         mean_and_each([test["beam"]["bleu"] for test in tests]),
         mean_and_each([test["greedy"]["bleu"] for test in tests]),
         mean_and_each([test["beam"]["chrf"] for test in tests]),

@@ -84,7 +84,10 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "model: {attention: {type: generl}}",
             "my.yaml:2: model.attention.type: generl is not one of none, summary, additive, ",
         ),
-        ("model: {attention: {size: 3}}", "my.yaml:2: model.attention: the key `type` is missing"),
+        (
+            "model: {decoder: {input_feeding: false}}",
+            "my.yaml:2: model.decoder: the key `type` is missing; give one of luong, bahdanau, conditional, gnmt",
+        ),
         (
             "model: {attention: general}",
             "my.yaml:2: model.attention: expected {type: general}, found the text 'general'",

@@ -199,38 +199,6 @@ def test_initial_values_are_those_of_the_recipe(
         assert torch.equal(parameter, other), name
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"encoder": {"reverse": True}}, "encoder.reverse is for a unidirectional encoder"),
-        ({"encoder": {"bidirectional": "bottom"}}, "bottom needs encoder.layers of 2 or more"),
-        ({"encoder": {"self_attention": 5}}, "self_attention must divide the width"),
-        ({"attention": {"type": "none"}, "decoder": {"type": "gnmt"}}, "decoder gnmt needs an attention"),
-        ({"decoder": {"type": "conditional"}, "layers": 2}, "decoder conditional has layers: 1"),
-        ({"decoder": {"type": "gnmt"}}, "decoder gnmt needs layers of 2 or more"),
-        (
-            {"decoder": {"type": "conditional"}, "variational_dropout": True},
-            "variational_dropout needs decoder luong or",
-        ),
-        (
-            {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
-            "self_attention is for what an attention reads; attention summary",
-        ),
-        (
-            {"decoder": {"type": "conditional", "output": "maxout"}, "hidden_size": 7, "encoder": {"hidden_size": 4}},
-            "maxout needs an even hidden_size",
-        ),
-        (
-            {"attention": {"type": "additive", "coverage": "neural", "window": {"type": "monotonic"}}},
-            "attention.window and attention.coverage exclude each other",
-        ),
-    ],
-)
-def test_what_cannot_be_built_is_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        ModelOptions.model_validate(options)
-
-
 def outputs_in_training(source: list[int], **changes: Any) -> torch.Tensor:
     """What a network in training mode, otherwise without dropout, gives for a source."""
     model = tiny_model("general", **changes).train()

@@ -10,7 +10,6 @@ from nmt import train
 from nmt.bundle import load_bundle
 from nmt.errors import UserError
 from nmt.model.build import build_model
-from nmt.recipe.model import ModelOptions
 from nmt.training.pretrained import set_pretrained, take_vectors
 from tests.fixtures_text import exported, make_bundle, practised_bundle, saved, tokenizer
 from tests.training_runs import tiny_recipe, weights_of
@@ -114,18 +113,6 @@ def test_a_run_begins_with_the_weights_and_tokenizers_of_another(tmp_path: Path)
     assert f"weights: those of {first}" in (second / "log.txt").read_text(encoding="utf-8")
     first.rename(tmp_path / "gone")
     load_bundle(second)
-
-
-def test_how_a_start_was_begun_and_dropped_does_not_matter() -> None:
-    changes = {
-        "init": {"type": "xavier"},
-        "dropout": 0.5,
-        "output_dropout": 0.1,
-        "cell": {"type": "lstm", "forget_bias": 2.0},
-    }
-    assert ModelOptions.model_validate(changes).of_trained() == ModelOptions().of_trained()
-    dropping = ModelOptions.model_validate({"cell": {"type": "lstm", "recurrent_dropout": 0.5}})
-    assert dropping.of_trained() != ModelOptions().of_trained()  # it has cells of its own
 
 
 @pytest.mark.parametrize(
