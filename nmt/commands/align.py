@@ -6,7 +6,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.commands.arguments import BLOCK_LINES, add_model, check_equal_length, load, newest, with_path, write_line
+from nmt.commands.arguments import (
+    BLOCK_LINES,
+    add_model,
+    add_pairs,
+    add_trained_model,
+    load,
+    load_trained,
+    read_pairs,
+    write_line,
+)
 
 if TYPE_CHECKING:
     from nmt.align import Alignment
@@ -20,8 +29,7 @@ def add_align(commands: Any) -> None:
         description="Aligns given translations with their sources, by forced decoding: one line for each pair.",
     )
     add_model(command)
-    command.add_argument("--source", metavar="FILE", type=Path, required=True, help="a text file")
-    command.add_argument("--target", metavar="FILE", type=Path, required=True, help="its translation")
+    add_pairs(command)
     command.add_argument(
         "--format",
         choices=("pharaoh", "jsonl"),
@@ -42,10 +50,8 @@ def add_align(commands: Any) -> None:
 
 def _align(options: argparse.Namespace) -> None:
     from nmt.links import alignment_errors, pharaoh, read_gold
-    from nmt.text import read_lines
 
-    check_equal_length(options.source, options.target)
-    lines = list(zip(read_lines(options.source), read_lines(options.target), strict=True))
+    lines = list(zip(*read_pairs(options.source, options.target), strict=True))
     gold = options.gold and read_gold(options.gold, [(len(s.split()), len(t.split())) for s, t in lines])
     translator = load(options)
     found = []
@@ -76,23 +82,15 @@ def add_lexicon(commands: Any) -> None:
         description="Writes the most probable translation of each word of a model's training text (IBM model 1), for "
         "nmt translate --replace-unknown --dictionary: source word, tab, target word.",
     )
-    command.add_argument(
-        "--model", metavar="RUN_OR_BUNDLE", type=Path, help="folder of the model (the newest finished run)"
-    )
-    command.add_argument(
-        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
-    )
+    add_trained_model(command)
     command.set_defaults(run_command=_lexicon)
 
 
 def _lexicon(options: argparse.Namespace) -> None:
-    from nmt.bundle import find_bundle, load_bundle
-
-    bundle = load_bundle(find_bundle(options.model or newest()))
+    bundle, data = load_trained(options)
     from nmt.data.corpus import load_split
     from nmt.data.lexicon import learn_dictionary
 
-    data = with_path(bundle.recipe.data, options.data)
     training = load_split(data, data.train)
     sides = (("source", bundle.tokenizers.source), ("target", bundle.tokenizers.target))
     prepared = (tokenizer.prepare([text or "" for text in training[side]]) for side, tokenizer in sides)

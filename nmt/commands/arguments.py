@@ -10,6 +10,7 @@ from nmt.errors import UserError
 from nmt.text import writing_output
 
 if TYPE_CHECKING:
+    from nmt.bundle import Bundle
     from nmt.recipe.data import DataOptions
     from nmt.translator import Translator
 
@@ -34,6 +35,27 @@ def add_model(command: argparse.ArgumentParser) -> None:
         help="folder of the model (the newest finished run); several times: an ensemble of several",
     )
     command.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")
+
+
+def add_trained_model(command: argparse.ArgumentParser) -> None:
+    """Which single model, and its training text; `load_trained` loads them."""
+    command.add_argument(
+        "--model", metavar="RUN_OR_BUNDLE", type=Path, help="folder of the model (the newest finished run)"
+    )
+    add_data(command)
+
+
+def add_data(command: argparse.ArgumentParser) -> None:
+    """Where a model's dataset lies; for `with_path`."""
+    command.add_argument(
+        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
+    )
+
+
+def add_pairs(command: argparse.ArgumentParser) -> None:
+    """A text and its translation, as files; `read_pairs` reads them."""
+    command.add_argument("--source", metavar="FILE", type=Path, required=True, help="a text file")
+    command.add_argument("--target", metavar="FILE", type=Path, required=True, help="its translation")
 
 
 def add_search(command: argparse.ArgumentParser) -> None:
@@ -110,13 +132,18 @@ def say(text: str) -> None:
     print(f"nmt: {text}", file=sys.stderr)
 
 
-def check_equal_length(one: Path, other: Path) -> None:
-    """Raises a `UserError` if two files have not as many lines as each other."""
-    from nmt.text import count_lines
+def read_pairs(source: Path, target: Path) -> tuple[list[str], list[str]]:
+    """The lines of a text file and of its translation.
 
-    sizes = [count_lines(path) for path in (one, other)]
+    Raises:
+        UserError: if they have not as many lines as each other.
+    """
+    from nmt.text import count_lines, read_lines
+
+    sizes = [count_lines(path) for path in (source, target)]
     if sizes[0] != sizes[1]:
-        raise UserError(f"{one} has {sizes[0]} lines, but {other} has {sizes[1]}")
+        raise UserError(f"{source} has {sizes[0]} lines, but {target} has {sizes[1]}")
+    return list(read_lines(source)), list(read_lines(target))
 
 
 def models(options: argparse.Namespace) -> list[Path]:
@@ -139,6 +166,14 @@ def load(options: argparse.Namespace) -> "Translator":
     from nmt.translator import Translator
 
     return Translator.load(chosen, options.device, **search_options(options))
+
+
+def load_trained(options: argparse.Namespace) -> "tuple[Bundle, DataOptions]":
+    """The bundle of --model, or of the newest run, and where its training text lies."""
+    from nmt.bundle import find_bundle, load_bundle
+
+    bundle = load_bundle(find_bundle(options.model or newest()))
+    return bundle, with_path(bundle.recipe.data, options.data)
 
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nmt.commands.arguments import newest, positive, say, whole, with_path, write_line
+from nmt.commands.arguments import add_trained_model, load_trained, positive, say, whole, write_line
 from nmt.errors import UserError
 
 
@@ -17,12 +17,7 @@ def add_export(commands: Any) -> None:
         "and evaluates it beside the model it is made of.",
     )
     command.add_argument("folder", metavar="FOLDER", type=Path, help="where the bundle is written")
-    command.add_argument(
-        "--model", metavar="RUN_OR_BUNDLE", type=Path, help="folder of the model (the newest finished run)"
-    )
-    command.add_argument(
-        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
-    )
+    add_trained_model(command)
     command.add_argument("--weights", choices=("int8", "float32"), default="int8", help="what the weights become")
     command.add_argument(
         "--shortlist",
@@ -35,13 +30,12 @@ def add_export(commands: Any) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from nmt.bundle import check_writable, find_bundle, load_bundle
+    from nmt.bundle import check_writable
 
     check_writable(options.folder)
-    bundle = load_bundle(find_bundle(options.model or newest()))
+    bundle, data = load_trained(options)
     from nmt.export import export, save_export
 
-    data = with_path(bundle.recipe.data, options.data)
     exported = export(bundle, data, options.weights == "int8", options.shortlist, say)
     save_export(exported, options.folder.resolve())
     write_line(exported.table())

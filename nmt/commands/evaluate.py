@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.commands.arguments import (
+    add_data,
     add_model,
     add_search,
-    check_equal_length,
     models,
+    read_pairs,
     search_options,
     with_path,
     write_line,
@@ -35,16 +36,14 @@ def add_evaluate(commands: Any) -> None:
     )
     command.add_argument("--source", metavar="FILE", type=Path, help="a text file to translate")
     command.add_argument("--reference", metavar="FILE", type=Path, help="its translation, line by line")
-    command.add_argument(
-        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
-    )
+    add_data(command)
     command.add_argument("--output", metavar="FILE", type=Path, help="write the beam's translations there")
     command.add_argument("--json", action="store_true", help="print the scores as JSON")
     command.set_defaults(run_command=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from nmt.text import read_lines, write_text
+    from nmt.text import write_text
 
     if (options.source is None) != (options.reference is None):
         raise UserError("give --source and --reference together")
@@ -63,8 +62,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     translator = Translator.from_bundles(bundles, options.device, **search_options(options))
     if options.source is not None:
         title = options.source.name
-        check_equal_length(options.source, options.reference)
-        sources, references = list(read_lines(options.source)), list(read_lines(options.reference))
+        sources, references = read_pairs(options.source, options.reference)
     else:
         from nmt.data.corpus import load_texts
 

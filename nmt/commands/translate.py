@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from nmt.commands.arguments import (
     BLOCK_LINES,
     add_model,
+    add_pairs,
     add_search,
-    check_equal_length,
     load,
     positive,
     positive_number,
+    read_pairs,
     whole,
     write_line,
 )
@@ -134,18 +135,15 @@ def add_score(commands: Any) -> None:
         description="Writes the log-probability (natural) of each given translation, and the perplexity to stderr.",
     )
     add_model(command)
-    command.add_argument("--source", metavar="FILE", type=Path, required=True, help="a text file")
-    command.add_argument("--target", metavar="FILE", type=Path, required=True, help="its translation")
+    add_pairs(command)
     command.set_defaults(run_command=_score)
 
 
 def _score(options: argparse.Namespace) -> None:
     from nmt.evaluation import perplexity
-    from nmt.text import read_lines
 
-    check_equal_length(options.source, options.target)
-    translator = load(options)
-    scored = translator.score(list(read_lines(options.source)), list(read_lines(options.target)))
+    pairs = read_pairs(options.source, options.target)
+    scored = load(options).score(*pairs)
     for log_prob, _ in scored:
         write_line(f"{log_prob:.4f}")
     if scored:
