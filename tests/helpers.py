@@ -80,6 +80,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
         "encoder": {"layers": 3, "bidirectional": "bottom"},
         "attention": {"type": "normed_additive", "size": 5},
     },
+    "see": {"decoder": {"type": "see"}, "attention": {"type": "additive", "size": 5, "coverage": "sum"}},
     "tanh": {"cell": {"type": "rnn"}},
     "lstm_layer_norm": {"cell": {"type": "lstm_layer_norm"}},
     "gru_layer_norm": {"cell": {"type": "gru_layer_norm"}, "decoder": {"type": "conditional"}},

@@ -1,6 +1,6 @@
 """From the recipe to the network: the only module of the model that reads the recipe."""
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from torch import nn
 
@@ -27,7 +27,7 @@ from nmt.model.cells import (
     RNNCell,
     StackedCell,
 )
-from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage
+from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage, SumCoverage
 from nmt.model.decoder import (
     BahdanauDecoder,
     Bridge,
@@ -41,6 +41,7 @@ from nmt.model.decoder import (
     MaxoutOutput,
     MeanBridge,
     PlainDecoder,
+    SeeDecoder,
     TanhOutput,
     ZeroBridge,
 )
@@ -83,7 +84,7 @@ from nmt.recipe.cells import (
     MultiplicativeLSTMOptions,
     RNNOptions,
 )
-from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring
+from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, SeeWiring
 from nmt.recipe.initial_values import BahdanauInit, UniformInit, XavierInit
 from nmt.recipe.model import ModelOptions
 
@@ -105,7 +106,7 @@ def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Se
         _encoder(options),
         _bridge(options),
         _decoder(options),
-        OutputLayer(_output_size(options), tgt_vocab, tgt_embedding if options.tie_output else None),
+        _output_layer(options, tgt_embedding),
         *(_dropout(options, rate) for rate in rates),
     )
     initialise(model, _scheme(options), _forget_bias(options))
@@ -219,9 +220,7 @@ def _attention(options: ModelOptions) -> Attention:
     score = _score(options)
     if isinstance(attention, AdditiveAttention) and attention.coverage:
         assert isinstance(score, AdditiveScore)
-        if attention.coverage == "linguistic":
-            return CoverageAttention(score, LinguisticCoverage(options.encoder_width))
-        return CoverageAttention(score, NeuralCoverage(options.hidden_size, options.encoder_width))
+        return CoverageAttention(score, _coverage(options, attention.coverage))
     match attention:
         case AdditiveAttention(window=window) | DotAttention(window=window) | GeneralAttention(window=window):
             pass
@@ -236,6 +235,20 @@ def _attention(options: ModelOptions) -> Attention:
             return GlobalAttention(score)
         case _:
             assert_never(window)
+
+
+def _coverage(
+    options: ModelOptions, kind: Literal["linguistic", "neural", "sum"]
+) -> LinguisticCoverage | NeuralCoverage | SumCoverage:
+    match kind:
+        case "linguistic":
+            return LinguisticCoverage(options.encoder_width)
+        case "neural":
+            return NeuralCoverage(options.hidden_size, options.encoder_width)
+        case "sum":
+            return SumCoverage()
+        case _:
+            assert_never(kind)
 
 
 def _score(options: ModelOptions) -> Score:
@@ -280,6 +293,8 @@ def _decoder(options: ModelOptions) -> Decoder:
         case GnmtWiring():
             cells = _cells(options, embedding + memory, hidden + memory)
             return GnmtDecoder(cells, attention, memory, options.dropout, options.residual)
+        case SeeWiring():
+            return SeeDecoder(_stack(options, embedding), attention, memory, embedding)
         case _:
             assert_never(options.decoder)
 
@@ -293,7 +308,15 @@ def _deep_output(options: ModelOptions) -> DeepOutput:
 
 def _output_size(options: ModelOptions) -> int:
     """Width of what predicts the words."""
+    if isinstance(options.decoder, SeeWiring):
+        return options.hidden_size + options.encoder_width
     return options.hidden_size // 2 if options.takes_maxout else options.hidden_size
+
+
+def _output_layer(options: ModelOptions, embedding: nn.Embedding) -> OutputLayer:
+    between = options.hidden_size if isinstance(options.decoder, SeeWiring) else None
+    tied = embedding if options.tie_output else None
+    return OutputLayer(_output_size(options), embedding.num_embeddings, tied, between)
 
 
 def _bridge(options: ModelOptions) -> Bridge:

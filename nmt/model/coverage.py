@@ -1,4 +1,7 @@
-"""Attention that knows what it has looked at: Tu et al. 2016 (Modeling Coverage for Neural Machine Translation)."""
+"""Attention that knows what it has looked at: Tu et al. 2016 (Modeling Coverage for Neural Machine Translation).
+
+That of See et al. 2017 is simpler, and made of the same parts.
+"""
 
 import torch
 from jaxtyping import Float
@@ -38,6 +41,26 @@ class LinguisticCoverage(nn.Module):
     ) -> Float[Tensor, "batch beam src one"]:
         """The coverage after a step with these weights."""
         return before + weights[..., None] / keys[:, None]
+
+
+class SumCoverage(nn.Module):
+    """How much each source word has been looked at, c^t: the sum of its weights (See et al. 2017, equation 10)."""
+
+    size = 1
+
+    def keys(self, memory: Float[Tensor, "batch src enc"]) -> Float[Tensor, "batch src nothing"]:
+        """Nothing: it does not depend on the source words."""
+        return memory[:, :, :0]
+
+    def forward(
+        self,
+        before: Float[Tensor, "batch beam src one"],
+        weights: Float[Tensor, "batch beam src"],
+        query: Float[Tensor, "batch beam hid"],
+        keys: Float[Tensor, "batch src nothing"],
+    ) -> Float[Tensor, "batch beam src one"]:
+        """The coverage after a step with these weights."""
+        return before + weights[..., None]
 
 
 class NeuralCoverage(nn.Module):
@@ -80,10 +103,11 @@ class NeuralCoverage(nn.Module):
 class CoverageAttention(nn.Module):
     """Additive attention whose score also reads the coverage of each source word.
 
-    e_ij = v' tanh(W_a t_(i-1) + U_a h_j + V_a C_(i-1)j) (section 3.1).
+    e_ij = v' tanh(W_a t_(i-1) + U_a h_j + V_a C_(i-1)j) (section 3.1). With the sum of the weights it is equation 11 of
+    See et al. 2017.
     """
 
-    def __init__(self, score: AdditiveScore, coverage: LinguisticCoverage | NeuralCoverage) -> None:
+    def __init__(self, score: AdditiveScore, coverage: LinguisticCoverage | NeuralCoverage | SumCoverage) -> None:
         super().__init__()
         self.score = score
         self.coverage = coverage

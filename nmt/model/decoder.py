@@ -304,6 +304,42 @@ class GnmtDecoder(nn.Module):
         return DecoderStep(given, attended.weights, after)
 
 
+class SeeDecoder(nn.Module):
+    """See et al. 2017, section 2.1, wired as their code is (abisee/pointer-generator).
+
+    The cell reads the word and the context of the step before, merged by a linear layer; its state after the step is
+    the query and is handed on with the context: [s_t; h*_t], from which V'(V [s_t; h*_t] + b) + b' of equation 4
+    predicts the word. s_t is the hidden state alone; their code asks with the LSTM's cell state, too.
+    """
+
+    def __init__(self, cell: StackedCell, attention: Attention, memory_size: int, embedding_size: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.attention = attention
+        self.merge = Linear(embedding_size + memory_size, embedding_size)
+        self.memory_size = memory_size
+
+    def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
+        """See `Decoder`."""
+        return self.attention.keys(encoded)
+
+    def start(
+        self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
+    ) -> DecoderState:
+        """See `Decoder`; the first context is zero."""
+        context = hidden.new_zeros(hidden.shape[1], self.memory_size)
+        return DecoderState(hidden, cell, context, self.attention.start(source, hidden[-1]), self.cell.masks(hidden))
+
+    def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
+        """See `Decoder`."""
+        read = self.merge(torch.cat([embedded, state.feed], dim=-1))
+        hidden, cell, top = self.cell(read, state.hidden, state.cell, state.masks)
+        attended = self.attention(top, source, state.seen)
+        output = torch.cat([top, attended.context], dim=-1)
+        after = DecoderState(hidden, cell, attended.context, attended.seen, state.masks)
+        return DecoderStep(output, attended.weights, after)
+
+
 class PlainDecoder(nn.Module):
     """No attention: Sutskever et al. 2014. The source is known through the first state only."""
 

@@ -20,23 +20,34 @@ _LOGITS_AT_ONCE = {"cpu": 2**23 - 2**16, "cuda": 2**27}  # on a CPU just under 3
 class OutputLayer(nn.Module):
     """From the decoder's output to a logit for each word of the vocabulary.
 
-    With a tied matrix (Press and Wolf 2017) of another width than the output, a linear layer comes between.
+    A linear layer comes between where it is asked for (V of See et al. 2017, equation 4), and with a tied matrix (Press
+    and Wolf 2017) of another width than the output.
 
     Attributes:
-        project: that layer.
+        project: that layer; None for none.
         words: the layer whose outputs are the logits.
         shortlist: chooses the words to predict by those of the source; None for all of them.
     """
 
-    def __init__(self, hidden_size: int, vocab_size: int, tied: nn.Embedding | None) -> None:
+    def __init__(
+        self, hidden_size: int, vocab_size: int, tied: nn.Embedding | None, between: int | None = None
+    ) -> None:
+        """Makes the layers.
+
+        Args:
+            hidden_size: width of the decoder's output.
+            vocab_size: number of words.
+            tied: the embedding whose matrix is the words', if any; its width is that of the layer between.
+            between: width of the layer between, which then has a bias; None for none.
+        """
         super().__init__()
+        width = tied.embedding_dim if tied is not None else between or hidden_size
         self.project: Linear | Int8Linear | None = None
-        self.words: Linear | Int8Linear = Linear(hidden_size, vocab_size)
+        if between is not None or width != hidden_size:
+            self.project = Linear(hidden_size, width, bias=between is not None)
+        self.words: Linear | Int8Linear = Linear(width, vocab_size)
         self.shortlist: Shortlist | None = None
         if tied is not None:
-            if tied.embedding_dim != hidden_size:
-                self.project = Linear(hidden_size, tied.embedding_dim, bias=False)
-            self.words = Linear(tied.embedding_dim, vocab_size)
             self.words.weight = tied.weight
 
     def forward(self, output: Float[Tensor, "*any hid"]) -> Float[Tensor, "*any vocab"]:

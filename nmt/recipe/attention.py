@@ -46,8 +46,9 @@ class AdditiveAttention(Section):
     """Units of the attention's hidden layer (n' in Bahdanau et al. 2015)."""
     window: Window | None = None
     """Look at a part of the source only; null: at all of it."""
-    coverage: Literal["linguistic", "neural"] | None = None
-    """Let the score know how much of each source word has been translated (Tu et al. 2016)."""
+    coverage: Literal["linguistic", "neural", "sum"] | None = None
+    """Let the score know how much of each source word has been translated (Tu et al. 2016), or, sum, how much it has
+    been looked at (See et al. 2017, section 2.3)."""
 
 
 class NormedAdditiveAttention(Section):

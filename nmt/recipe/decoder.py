@@ -42,4 +42,12 @@ class GnmtWiring(Section):
     type: Literal["gnmt"]
 
 
-Wiring = Annotated[LuongWiring | BahdanauWiring | ConditionalWiring | GnmtWiring, Field(discriminator="type")]
+class SeeWiring(Section):
+    """The cell reads word and context merged, and state and new context predict the word (See et al. 2017)."""
+
+    type: Literal["see"]
+
+
+Wiring = Annotated[
+    LuongWiring | BahdanauWiring | ConditionalWiring | GnmtWiring | SeeWiring, Field(discriminator="type")
+]

@@ -14,7 +14,7 @@ from nmt.recipe.attention import (
     SummaryAttention,
 )
 from nmt.recipe.cells import AnyLSTM, CellOptions, LSTMOptions
-from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, Wiring
+from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, SeeWiring, Wiring
 from nmt.recipe.initial_values import Init, UniformInit
 from nmt.recipe.section import Fraction, Positive, Section
 
@@ -126,8 +126,8 @@ class ModelOptions(Section):
         )
         yield self.takes_maxout and self.hidden_size % 2 == 1, "decoder.output maxout needs an even hidden_size"
         yield (
-            self.variational_dropout and not isinstance(decoder, LuongWiring | BahdanauWiring),
-            "variational_dropout needs decoder luong or bahdanau",
+            self.variational_dropout and not isinstance(decoder, LuongWiring | BahdanauWiring | SeeWiring),
+            "variational_dropout needs decoder luong, bahdanau or see",
         )
 
     def of_trained(self) -> dict[str, Any]:

@@ -89,6 +89,26 @@ def size(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def test_parameter_count_of_sees_network() -> None:
+    """See et al. 2017, section 5: 21,499,600 without pointer and coverage.
+
+    Their query has the cell state and a bias, their memory none in the score, their bridge reads both directions, and
+    TensorFlow's LSTM has one bias for torch's two.
+    """
+    options = ModelOptions.model_validate(
+        {
+            "embedding_size": 128,
+            "hidden_size": 256,
+            "encoder": {"hidden_size": 256},
+            "decoder": {"type": "see"},
+            "attention": {"type": "additive", "size": 512},
+            "share_embeddings": True,
+        }
+    )
+    more = (256 * 512 + 512) - 512 + 2 * 256 * 256 - 3 * 4 * 256
+    assert size(build_model(options, 50_000, 50_000)) == 21_499_600 - more
+
+
 def test_parameter_count_of_luongs_network() -> None:
     emb, hid, enc, layers, src_vocab, tgt_vocab = 5, 6, 4, 2, 11, 13
     options = ModelOptions(

@@ -1,4 +1,6 @@
-"""Coverage against loops over the equations of Tu et al. 2016."""
+"""Coverage against loops over the equations of Tu et al. 2016 and See et al. 2017."""
+
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -6,22 +8,28 @@ import torch
 from torch import Tensor
 
 from nmt.model.attention import AdditiveScore, Attended, Source
-from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage
+from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage, SumCoverage
 from nmt.model.encoder import EncoderOutput
 from nmt.model.mask import length_mask
 from tests.helpers import Array, fill, numpy_of, numpy_softmax, sigmoid, waves
 
 HIDDEN, MEMORY, SRC, LENGTHS, BEAM, STEPS = 3, 4, 5, [5, 2], 2, 3
-Coverage = LinguisticCoverage | NeuralCoverage
+Coverage = LinguisticCoverage | NeuralCoverage | SumCoverage
+KINDS: dict[str, Coverage] = {
+    "linguistic": LinguisticCoverage(MEMORY),
+    "neural": NeuralCoverage(HIDDEN, MEMORY, size=2),
+    "sum": SumCoverage(),
+}
 
 
 def made(name: str) -> CoverageAttention:
-    coverage: Coverage = LinguisticCoverage(MEMORY) if name == "linguistic" else NeuralCoverage(HIDDEN, MEMORY, size=2)
-    return fill(CoverageAttention(AdditiveScore(HIDDEN, MEMORY, 6), coverage).double())
+    return fill(CoverageAttention(AdditiveScore(HIDDEN, MEMORY, 6), deepcopy(KINDS[name])).double())
 
 
 def covered(coverage: Coverage, before: Array, weight: float, state: Array, query: Array) -> Array:
     """The coverage of one source word after a step."""
+    if isinstance(coverage, SumCoverage):
+        return before + weight
     if isinstance(coverage, LinguisticCoverage):
         fertility = 2.0 * sigmoid(numpy_of(coverage.fertility.weight) @ state)
         return np.asarray(before + weight / fertility)
@@ -33,7 +41,7 @@ def covered(coverage: Coverage, before: Array, weight: float, state: Array, quer
     return np.asarray((1 - z) * new + z * before)
 
 
-@pytest.mark.parametrize("name", ["linguistic", "neural"])
+@pytest.mark.parametrize("name", KINDS)
 def test_coverage_is_accumulated_as_the_paper_says_and_enters_the_score(name: str) -> None:
     attention = made(name)
     mask = length_mask(torch.tensor(LENGTHS), SRC)
@@ -65,7 +73,7 @@ def test_coverage_is_accumulated_as_the_paper_says_and_enters_the_score(name: st
                 np.testing.assert_allclose(numpy_of(seen[row, place]), before[row, place], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["linguistic", "neural"])
+@pytest.mark.parametrize("name", KINDS)
 def test_the_gradient_goes_through_all_steps(name: str) -> None:
     attention = made(name)
     mask = length_mask(torch.tensor(LENGTHS), SRC)

@@ -23,6 +23,7 @@ from nmt.model.decoder import (
     MaxoutOutput,
     MeanBridge,
     PlainDecoder,
+    SeeDecoder,
     TanhOutput,
     ZeroBridge,
     unroll,
@@ -33,6 +34,7 @@ from nmt.training.loss import sequence_loss
 from tests.helpers import (
     ATTENTIONS,
     MECHANISMS,
+    UNFED,
     Array,
     fill,
     lstm_stack,
@@ -276,6 +278,27 @@ def test_gnmt_decoder_asks_with_the_bottom_layer_and_tells_all(residual: bool) -
             close(outputs[row, position], given)
 
 
+def test_see_decoder_merges_word_and_context_and_hands_on_state_and_context() -> None:
+    """See et al. 2017, equations 1 to 4; what the cell reads is abisee/pointer-generator's."""
+    score, cell = AdditiveScore(HIDDEN, MEMORY, 6), lstm_stack(EMBEDDING, HIDDEN, 1)
+    decoder = fill(SeeDecoder(cell, GlobalAttention(score), MEMORY, EMBEDDING).double())
+    source = source_of(decoder)
+    state = decoder.start(waves(1, 2, HIDDEN), waves(1, 2, HIDDEN, phase=1.0), source)
+    embedded = waves(2, TGT, EMBEDDING)
+    outputs, weights = unroll(decoder, embedded, state, source)
+    assert weights is not None
+    merge, bias = numpy_of(decoder.merge.weight), numpy_of(decoder.merge.bias)
+    for row, length in enumerate(LENGTHS):
+        hidden, memory = [*numpy_of(state.hidden[:, row])], [*numpy_of(state.cell[:, row])]
+        context = np.zeros(MEMORY)
+        for position in range(TGT):
+            read = merge @ np.concatenate([numpy_of(embedded[row, position]), context]) + bias
+            s_t = stacked(cell.cells, read, hidden, memory)
+            context, a_t = context_of(additive_of(score), s_t, numpy_of(source.memory[row, :length]))
+            close(outputs[row, position], np.concatenate([s_t, context]))
+            close(weights[row, position], np.array([*a_t, *[0.0] * (SRC - length)]))
+
+
 def additive_of(score: AdditiveScore) -> ScoreFunction:
     """v' tanh(W_a s + U_a h + b)."""
     w_a, u_a, v_a = numpy_of(score.query.weight), numpy_of(score.memory.weight), numpy_of(score.score.weight)[0]
@@ -386,7 +409,7 @@ def _turned(target: list[int], position: int, by: int) -> list[int]:
         ("additive", {"layers": 2}),
         ("dot", {"bridge": "copy", "tie_output": True}),
         ("general", {"tie_output": True, "share_embeddings": True}),
-        ("concat", {"input_feeding": False, "bridge": "zero"}),
+        ("concat", {**UNFED, "bridge": "zero"}),
         *((name, {}) for name in MECHANISMS),
     ],
 )
