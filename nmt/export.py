@@ -102,6 +102,8 @@ def export(
         raise UserError("nothing to export: float32 weights without a shortlist are the model as it is")
     if bundle.is_exported:
         raise UserError("this model was exported before; give the run that it was made of")
+    if bundle.model.pointer is not None:
+        raise UserError("a model with model.pointer cannot be exported: a shortlist has no words that are only copied")
     split = data.test or data.validation
     sources, references = load_texts(data, split)
     model = deepcopy(bundle.model)

@@ -93,6 +93,16 @@ MECHANISMS: dict[str, dict[str, Any]] = {
 }
 """The other mechanisms, each in one network."""
 
+POINTERS: dict[str, dict[str, Any]] = {
+    "pointer": {"pointer": True},
+    "pointer_see": {
+        "pointer": True,
+        "decoder": {"type": "see"},
+        "attention": {"type": "additive", "size": 5, "coverage": "sum"},
+    },
+}
+"""Networks that can copy words, also the last of `tiny_model`'s, which is not in their vocabulary."""
+
 
 def waves(*shape: int, phase: float = 0.0) -> Tensor:
     """Values in [-1, 1] by a formula, without rank or symmetry that a test could lean on; float64."""
@@ -109,9 +119,10 @@ def fill(module: AnyModule, scale: float = 0.5) -> AnyModule:
 
 
 def tiny_model(attention: str, vocab: int = 9, **options: Any) -> Seq2Seq:
-    """A network with weights by formula, in evaluation mode."""
+    """A network with weights by formula, in evaluation mode; a pointer's does not know the last of the words."""
+    vocab -= attention in POINTERS
     sizes: dict[str, Any] = {"embedding_size": 5, "hidden_size": 6, "dropout": 0.0}
-    named = (ATTENTIONS | MECHANISMS)[attention]
+    named = (ATTENTIONS | MECHANISMS | POINTERS)[attention]
     return fill(build_model(ModelOptions.model_validate(sizes | named | options), vocab, vocab)).eval()
 
 
@@ -167,7 +178,8 @@ def practised_model(attention: str, layers: int | None = None) -> Seq2Seq:
 def step_log_probs(model: Seq2Seq, tokens: Tensor, state: TranslationState) -> tuple[Tensor, TranslationState]:
     """What a step of the search gives to every word of the vocabulary, and the state after it."""
     sums = torch.zeros(len(tokens), 1)  # each hypothesis as if it were of a sentence of its own
-    step = model.step(tokens, state, Choice(sums, Best(len(model.output.words.bias)), EOS))
+    words = len(model.output.words.bias) if state.words is None else state.words.size
+    step = model.step(tokens, state, Choice(sums, Best(words), EOS))
     best = step.best
     return torch.full_like(best.sums, -torch.inf).scatter(1, best.tokens, best.sums), step.state
 

@@ -61,6 +61,7 @@ from nmt.model.fast.layers import GRU, LSTM, RNN, LSTMCell
 from nmt.model.initial_values import Scheme, bahdanau, initialise, uniform, xavier
 from nmt.model.local import LocalAttention, MonotonicCentre, PredictiveCentre
 from nmt.model.output import OutputLayer
+from nmt.model.pointer import Pointer
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.attention import (
     AdditiveAttention,
@@ -87,6 +88,7 @@ from nmt.recipe.cells import (
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, SeeWiring
 from nmt.recipe.initial_values import BahdanauInit, UniformInit, XavierInit
 from nmt.recipe.model import ModelOptions
+from nmt.tokenizer import UNK
 
 
 def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
@@ -100,6 +102,7 @@ def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Se
     tgt_embedding = nn.Embedding(tgt_vocab, options.embedding_size)
     src_embedding = tgt_embedding if options.share_embeddings else nn.Embedding(src_vocab, options.embedding_size)
     rates = options.embedding_dropout, options.memory_dropout, options.output_dropout
+    of_embedding, of_memory, of_output = (_dropout(options, rate) for rate in rates)
     model = Seq2Seq(
         src_embedding,
         tgt_embedding,
@@ -107,7 +110,10 @@ def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Se
         _bridge(options),
         _decoder(options),
         _output_layer(options, tgt_embedding),
-        *(_dropout(options, rate) for rate in rates),
+        of_embedding,
+        of_memory,
+        of_output,
+        _pointer(options, tgt_vocab),
     )
     initialise(model, _scheme(options), _forget_bias(options))
     return model
@@ -317,6 +323,10 @@ def _output_layer(options: ModelOptions, embedding: nn.Embedding) -> OutputLayer
     between = options.hidden_size if isinstance(options.decoder, SeeWiring) else None
     tied = embedding if options.tie_output else None
     return OutputLayer(_output_size(options), embedding.num_embeddings, tied, between)
+
+
+def _pointer(options: ModelOptions, vocab: int) -> Pointer | None:
+    return Pointer(_output_size(options), options.embedding_size, vocab, UNK) if options.pointer else None
 
 
 def _bridge(options: ModelOptions) -> Bridge:

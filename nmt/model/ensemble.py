@@ -55,12 +55,8 @@ class Ensemble(nn.Module):
     def step(self, tokens: Int[Tensor, " rows"], state: EnsembleState, choice: Choice) -> ModelStep[EnsembleState]:
         """Every member reads one target token per hypothesis; together they predict the next."""
         width = choice.sums.shape[1]
-        pairs = list(zip(self.members, state.members, strict=True))
-        steps = [member.advance(tokens, own) for member, own in pairs]
-        logits = [
-            member.output.parts(step.output, own.candidates, width)
-            for (member, own), step in zip(pairs, steps, strict=True)
-        ]
+        steps = [member.advance(tokens, own) for member, own in zip(self.members, state.members, strict=True)]
+        logits = [member.logits(step, width) for member, step in zip(self.members, steps, strict=True)]
         parts = ((each[0][0], _mean([part for _, part in each])) for each in zip(*logits, strict=True))
         best = best_of_parts(parts, choice)
         after = EnsembleState(tuple(step.state for step in steps))

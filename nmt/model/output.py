@@ -1,7 +1,6 @@
 """The output layer, and what the search and the scoring of given translations ask of it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -68,12 +67,6 @@ class OutputLayer(nn.Module):
         words, penalty = self.shortlist(src_ids, src_lengths)
         places = {word: column for column, word in enumerate(words.tolist())}
         return Candidates(_select(self.words, words), words, places, penalty)
-
-    def best(self, output: Float[Tensor, "rows hid"], candidates: Candidates, choice: Choice) -> Continuations:
-        """The best continuations of each sentence, whose rows follow each other; see `best_continuations`."""
-        choice = candidates.columns(choice)
-        best = best_of_parts(self.parts(output, candidates, choice.sums.shape[1]), choice)
-        return best if candidates.words is None else replace(best, tokens=candidates.words[best.tokens])
 
     def log_probs(self, output: Float[Tensor, "rows hid"], targets: Int[Tensor, " rows"]) -> Float[Tensor, " rows"]:
         """The log-probability of a given word for each row among all of the vocabulary, at least in float32.

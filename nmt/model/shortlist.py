@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nmt.model.fast.layers import Linear
 from nmt.model.int8 import Int8Linear
 from nmt.model.mask import length_mask
-from nmt.search.types import Bias, Choice
+from nmt.search.types import Bias, Choice, Continuations
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Candidates:
         banned = tuple(self.places[token] for token in choice.banned if token in self.places)
         bias = tuple(_biased(bias, self.words) for bias in choice.bias)
         return replace(choice, eos=self.places[choice.eos], banned=banned, forced=forced, bias=bias)
+
+    def words_of(self, best: Continuations) -> Continuations:
+        """The same continuations with words for the places in `words` that their tokens are."""
+        return best if self.words is None else replace(best, tokens=self.words[best.tokens])
 
     def select(self, sentences: Int[Tensor, " kept"]) -> "Candidates":
         """For the given sentences only, in the given order."""

@@ -11,6 +11,7 @@ from nmt.recipe.attention import (
     DotAttention,
     GeneralAttention,
     NoAttention,
+    PredictiveWindow,
     SummaryAttention,
 )
 from nmt.recipe.cells import AnyLSTM, CellOptions, LSTMOptions
@@ -47,6 +48,9 @@ class ModelOptions(Section):
     encoder: EncoderOptions = EncoderOptions()
     decoder: Wiring = LuongWiring()
     attention: Attention = GeneralAttention()
+    pointer: bool = False
+    """Words can be copied from the source, those that the vocabulary has not, too (the pointer-generator of See et al.
+    2017, section 2.2); needs a joint tokenizer."""
     residual: bool = False
     """Add what a layer reads to what it gives, where both have the same width (Wu et al. 2016, section 3.1)."""
     bridge: Literal["linear", "mean", "copy", "zero"] = "linear"
@@ -123,6 +127,16 @@ class ModelOptions(Section):
         yield (
             isinstance(attention, AdditiveAttention) and None not in (attention.window, attention.coverage),
             "attention.window and attention.coverage exclude each other",
+        )
+        yield (
+            self.pointer and not self.attends,
+            f"pointer needs an attention whose weights say what is copied; attention {attention.type} has none",
+        )
+        yield (
+            self.pointer
+            and isinstance(attention, AdditiveAttention | DotAttention | GeneralAttention)
+            and isinstance(attention.window, PredictiveWindow),
+            "pointer needs weights that sum to one; those of attention.window predictive do not",
         )
         yield self.takes_maxout and self.hidden_size % 2 == 1, "decoder.output maxout needs an even hidden_size"
         yield (

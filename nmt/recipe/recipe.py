@@ -41,9 +41,23 @@ def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str,
     Args:
         sections: those of a recipe that are sound, by their key.
     """
+    for of in (_of_model, _of_data, _of_search):
+        yield from of(sections)
+
+
+def _of_model(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
     match sections:
-        case {"model": ModelOptions(share_embeddings=True), "tokenizer": TokenizerOptions(joint=False)}:
-            yield ("model", "share_embeddings"), "needs tokenizer.joint: true"
+        case {"model": ModelOptions() as model, "tokenizer": TokenizerOptions(joint=False)}:
+            for field in ("share_embeddings", "pointer"):
+                if getattr(model, field):
+                    yield ("model", field), "needs tokenizer.joint: true"
+    match sections:
+        case {"model": ModelOptions(pointer=True), "training": TrainingOptions() as training}:
+            if training.label_smoothing:
+                yield ("training", "label_smoothing"), "must be 0 with model.pointer: true"
+
+
+def _of_data(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
     match sections:
         case {
             "data": DataOptions(subword_sampling=float()),
@@ -56,6 +70,9 @@ def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str,
                 if not re.fullmatch("[a-z]{2,3}", language):
                     need = f"tokenizer.moses and normalize_punctuation need a language such as de, not {language!r}"
                     yield ("data", f"{side}_language"), need
+
+
+def _of_search(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
     match sections:
         case {"model": ModelOptions(attends=False) as model, "search": SearchOptions() as search}:
             need = f"needs an attention; model.attention is {model.attention.type}"

@@ -54,11 +54,12 @@ def gradient_norms(
         read.append(embedded.detach().requires_grad_())
         return read[-1]
 
+    at_the_end = torch.zeros_like(tgt_in, dtype=torch.bool)
+    at_the_end[:, -1] = True
     hook = model.tgt_embedding.register_forward_hook(follow)
     try:
         with torch.enable_grad(), readable_steps():
-            outputs, _ = model(src_ids, src_lengths, tgt_in)
-            loss = nn.functional.cross_entropy(model.output(outputs[:, -1]), last, reduction="sum")
+            loss = -model.log_probs(src_ids, src_lengths, tgt_in, last[:, None].expand_as(tgt_in), at_the_end).sum()
             (gradient,) = torch.autograd.grad(loss, read[-1])  # embeddings may be shared: the target's comes last
     finally:
         hook.remove()

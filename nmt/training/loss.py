@@ -32,16 +32,20 @@ class Loss:
 
 def sequence_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Loss:
     """Predicts every target token from those before it; padding is never even projected onto the vocabulary."""
-    outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
     real = batch.tgt_out != PAD
-    targets = batch.tgt_out[real]
-    if goes_fast(outputs):
+    found = model.predictions(batch.src_ids, batch.src_lengths, batch.tgt_in, batch.tgt_out, real)
+    tokens = torch.tensor(len(found.targets), device=found.targets.device)
+    if goes_fast(found.outputs):
         words = model.output.words
-        inputs = model.output.before_words(outputs[real])
-        objective, nll = linear_cross_entropy(inputs, words.weight, words.bias, targets, label_smoothing)
-        tokens = torch.tensor(len(targets))
+        inputs = model.output.before_words(found.outputs)
+        objective, nll = linear_cross_entropy(
+            inputs, words.weight, words.bias, found.targets, label_smoothing, found.copies
+        )
         return Loss(objective, nll, tokens, tokens)
-    return smoothed_cross_entropy(model.output(outputs[real]), targets, label_smoothing)
+    if found.copies is None:
+        return smoothed_cross_entropy(model.output(found.outputs), found.targets, label_smoothing)
+    nll = -found.copies.mixed(model.output.log_probs(found.outputs, found.targets)).sum()
+    return Loss(nll, nll.detach(), tokens, tokens)
 
 
 def smoothed_cross_entropy(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt import Translator, train
-from tests.helpers import ATTENTIONS, MECHANISMS
+from tests.helpers import ATTENTIONS, MECHANISMS, POINTERS
 from tests.training_runs import tiny_recipe
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -35,10 +35,10 @@ def test_what_objectives_draw_is_drawn_on_a_gpu(tmp_path: Path, objective: dict[
     assert json.loads((run / "results.json").read_text(encoding="utf-8"))["train"]["steps"] == 7
 
 
-@pytest.mark.parametrize("name", [*ATTENTIONS, *MECHANISMS])
+@pytest.mark.parametrize("name", [*ATTENTIONS, *MECHANISMS, *POINTERS])
 def test_every_mechanism_trains_in_bfloat16_and_translates_on_a_gpu(tmp_path: Path, name: str) -> None:
     options = {"accelerator": "gpu", "devices": 1, "precision": "bf16-mixed", "max_steps": 1}
-    model = (ATTENTIONS | MECHANISMS)[name]
+    model = (ATTENTIONS | MECHANISMS | POINTERS)[name]
     run = train(tiny_recipe(tmp_path, trainer=options, model=model), run=tmp_path / "run")
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     assert results["train"]["steps"] == 1

@@ -19,6 +19,7 @@ from nmt.tokenizer import BOS, EOS, PAD
 from tests.helpers import (
     ATTENTIONS,
     MECHANISMS,
+    POINTERS,
     SEARCHES,
     SENTENCES,
     Ids,
@@ -37,6 +38,7 @@ Network = tuple[str, int | None, str]
 NETWORKS: list[Network] = [
     *((attention, 1, way) for attention in ATTENTIONS for way in ("fast", "exported")),
     *((mechanism, None, way) for mechanism in MECHANISMS for way in ("fast", "exported")),
+    *((pointer, None, "fast") for pointer in POINTERS),
     ("general", 2, "fast"),
     ("general", 2, "exported"),
     ("general", 1, "readable"),
@@ -124,7 +126,9 @@ def test_the_batch_is_made_as_the_translator_makes_it() -> None:
     assert torch.equal(ours[1], theirs[1])
 
 
-ASKED = [(asked, network) for asked in SEARCHES for network in ("general", "additive", "ensemble", "exported")]
+ASKED = [
+    (asked, network) for asked in SEARCHES for network in ("general", "additive", "ensemble", "exported", "pointers")
+]
 ASKED.remove(("prefixed", "exported"))  # a shortlist need not hold the words, which is said
 ASKED.remove(("constrained", "exported"))
 
@@ -136,6 +140,8 @@ def asked_model(network: str) -> Any:
         return exported_model("general")
     if network == "ensemble":
         return Ensemble([practised_model("general"), practised_model("concat")])
+    if network == "pointers":
+        return Ensemble([practised_model(pointer) for pointer in POINTERS])
     return practised_model(network)
 
 

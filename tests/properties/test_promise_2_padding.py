@@ -21,11 +21,11 @@ from nmt.training.loss import Loss, sequence_loss
 from nmt.training.minimum_risk import MinimumRisk, Sampler
 from nmt.training.objective import Objective
 from nmt.training.scheduled_sampling import ScheduledSampling
-from tests.helpers import ATTENTIONS, MECHANISMS, SENTENCES, UNFED, exported_model, tiny_model
+from tests.helpers import ATTENTIONS, MECHANISMS, POINTERS, SENTENCES, UNFED, exported_model, tiny_model
 
 VOCAB = 9
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in (*ATTENTIONS, *MECHANISMS)),
+    *((name, {}) for name in (*ATTENTIONS, *MECHANISMS, *POINTERS)),
     ("general", {"layers": 2, "encoder": EncoderOptions(layers=2), "bridge": "copy", "tie_output": True}),
     ("concat", {"encoder": EncoderOptions(bidirectional=False), "share_embeddings": True, "tie_output": True}),
     ("dot", {"bridge": "zero", **UNFED}),
@@ -85,7 +85,7 @@ def run(attention: str, options: dict[str, Any], batch: Batch, precision: torch.
     """One pass forwards and backwards."""
     model = tiny_model(attention, VOCAB, **options).to(precision)
     with readable_steps() if readable else nullcontext():
-        loss = sequence_loss(model, batch, label_smoothing=0.1)
+        loss = sequence_loss(model, batch, label_smoothing=0.0 if attention in POINTERS else 0.1)
         torch.autograd.backward(loss.objective)
         outputs, weights = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
     gradients = {

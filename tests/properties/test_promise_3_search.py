@@ -25,6 +25,7 @@ from nmt.tokenizer import BOS, EOS, PAD
 from tests.helpers import (
     ATTENTIONS,
     MECHANISMS,
+    POINTERS,
     SEARCHES,
     SENTENCES,
     Ids,
@@ -181,6 +182,10 @@ def forced(model: Seq2Seq, pairs: list[tuple[Ids, list[int]]]) -> list[float]:
     With a shortlist, those among the candidates of the source.
     """
     batch = make_batch([source for source, _ in pairs], [tokens for _, tokens in pairs])
+    if model.pointer is not None:
+        real = batch.tgt_out != PAD
+        words = model.log_probs(batch.src_ids, batch.src_lengths, batch.tgt_in, batch.tgt_out, real)
+        return [float(found.sum()) for found in torch.split(words, real.sum(dim=1).tolist())]
     outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
     logits = model.output(outputs)
     if model.output.shortlist is not None:
@@ -199,6 +204,7 @@ def forced(model: Seq2Seq, pairs: list[tuple[Ids, list[int]]]) -> list[float]:
     [
         *((name, way) for name in ATTENTIONS for way in ("fast", "readable", "exported")),
         *((name, way) for name in MECHANISMS for way in ("fast", "exported")),
+        *((name, "fast") for name in POINTERS),
     ],
 )
 @pytest.mark.parametrize("beam_size", [1, 5])
@@ -273,13 +279,13 @@ def test_a_network_in_float64_is_searched_in_float64() -> None:
     assert [best.log_prob for (best,) in found] == pytest.approx(log_probs, abs=1e-12)
 
 
-@pytest.mark.parametrize("way", ["fast", "exported"])
+@pytest.mark.parametrize("way", ["fast", "exported", "pointer"])
 @pytest.mark.parametrize("asked", SEARCHES)
 def test_so_is_its_score_whatever_is_asked_of_the_search(asked: str, way: str) -> None:
     """The log-probability is the model's; the score adds nothing but the coverage penalty."""
     if way == "exported" and asked in ("prefixed", "constrained"):
         pytest.skip("a shortlist need not hold the words that are asked for")
-    model = (exported_model if way == "exported" else practised_model)("general")
+    model = exported_model("general") if way == "exported" else practised_model("general" if way == "fast" else way)
     search = SearchSettings(BOS, EOS, (PAD, BOS), 4, 4, max_length_ratio=1.0, max_length_extra=3)
     found = asked_search(asked, model, source_tensors(SENTENCES), search, range(len(SENTENCES)))
     assert all(found)

@@ -7,6 +7,7 @@ import torch
 
 from nmt.data.batch import source_tensors
 from nmt.model.fast.layers import Linear
+from nmt.model.output import best_of_parts
 from nmt.model.shortlist import Candidates, Shortlist
 from nmt.search.picking import Best
 from nmt.search.types import Choice
@@ -60,7 +61,9 @@ def test_the_best_are_chosen_among_the_candidates_only() -> None:
     places = {1: 0, 3: 1, 4: 2, 8: 3}
     sums = torch.tensor([[0.0, -0.3], [-2.0, -1.5]])
     with torch.no_grad():
-        best = output.best(vectors, Candidates(layer, words, places, penalty), Choice(sums, Best(3), 3, banned=(0, 1)))
+        candidates = Candidates(layer, words, places, penalty)
+        choice = candidates.columns(Choice(sums, Best(3), 3, banned=(0, 1)))
+        best = candidates.words_of(best_of_parts(output.parts(vectors, candidates, 2), choice))
         logits = output(vectors).view(2, 2, -1)
     for sentence in range(2):
         allowed = words[own[sentence]].tolist()

@@ -9,14 +9,14 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.report.gradients import gradient_norms, gradients, reach
 from nmt.tokenizer import BOS
 from tests.fixtures_text import SOURCES, TARGETS, make_bundle
-from tests.helpers import ATTENTIONS, MECHANISMS, numpy_of, numpy_softmax, source_batch, tiny_model
+from tests.helpers import ATTENTIONS, MECHANISMS, POINTERS, numpy_of, numpy_softmax, source_batch, tiny_model
 
 STEP = 1e-6
 
 
 def _loss(model: Seq2Seq, source: tuple[Tensor, Tensor], words: Tensor, last: int) -> float:
-    outputs, _ = model(*source, words)
-    return -float(model.output(outputs[:, -1]).log_softmax(dim=-1)[0, last])
+    following = torch.tensor([[*words[0, 1:].tolist(), last]])
+    return -float(model.log_probs(*source, words, following, torch.ones_like(words, dtype=torch.bool))[-1])
 
 
 @torch.no_grad()
@@ -38,11 +38,11 @@ def _by_differences(model: Seq2Seq, source: tuple[Tensor, Tensor], words: Tensor
     return norms
 
 
-@pytest.mark.parametrize("mechanism", [*ATTENTIONS, *MECHANISMS])
+@pytest.mark.parametrize("mechanism", [*ATTENTIONS, *MECHANISMS, *POINTERS])
 def test_the_norms_are_those_of_differences_of_the_loss(mechanism: str) -> None:
     model = tiny_model(mechanism, embedding_size=2).double().requires_grad_(False)
     sources = [(4, 5, 6), (8, 3, 3, 7)]
-    words = [[BOS, 4, 8, 6], [BOS, 7, 5, 8]]
+    words = [[BOS, 4, 7, 6], [BOS, 7, 5, 4]]
     last = [7, 3]
     expected = torch.tensor(
         [

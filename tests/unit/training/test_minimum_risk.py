@@ -20,7 +20,17 @@ from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.loss import sequence_loss
 from nmt.training.minimum_risk import Bleu, MinimumRisk, Sampler, candidate_log_probs, expected_costs
 from tests.fixtures_text import tokenizer
-from tests.helpers import ATTENTIONS, MECHANISMS, SENTENCES, Ids, practised_model, step_log_probs, tiny_model, waves
+from tests.helpers import (
+    ATTENTIONS,
+    MECHANISMS,
+    POINTERS,
+    SENTENCES,
+    Ids,
+    practised_model,
+    step_log_probs,
+    tiny_model,
+    waves,
+)
 
 WORDS = (4, 5, 6)
 ALL: list[Ids] = [ids for length in range(3) for ids in itertools.product(WORDS, repeat=length)]
@@ -127,7 +137,7 @@ def test_candidates_of_all_sentences_are_scored_at_once() -> None:
 CANDIDATES: list[list[Ids]] = [[(4,), (8, 8, 5), (6,)], [()], [(7, 4), (5,)]]
 
 
-@pytest.mark.parametrize("name", [*ATTENTIONS, *MECHANISMS])
+@pytest.mark.parametrize("name", [*ATTENTIONS, *MECHANISMS, *POINTERS])
 def test_a_sentence_is_read_once_for_all_of_its_candidates(name: str) -> None:
     """With the log-probabilities and gradients that it has when it stands before each of them."""
     model, sources = tiny_model(name).double(), [*SOURCES, (4, 4, 6, 7)]
