@@ -1,4 +1,4 @@
-"""From the recipe to the network: the only module of the model that reads the recipe."""
+"""From the recipe to the network: the only module of the model that reads the recipe and the special ids."""
 
 from typing import Literal, assert_never
 

@@ -19,7 +19,7 @@ from nmt.recipe.model import ModelOptions
         ({"decoder": {"type": "gnmt"}}, "decoder gnmt needs layers of 2 or more"),
         (
             {"decoder": {"type": "conditional"}, "variational_dropout": True},
-            "variational_dropout needs decoder luong or",
+            "variational_dropout needs decoder luong, bahdanau or see",
         ),
         (
             {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
