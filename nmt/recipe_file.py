@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from nmt.errors import UserError, did_you_mean
 from nmt.recipe.recipe import Recipe, contradictions
-from nmt.recipe.section import Section
+from nmt.recipe.section import Contradictions, Section
 from nmt.strict_yaml import KeyPath, dump, parse
 
 _WANTED = {  # pydantic's kinds of mistakes in the words of a YAML file
@@ -321,11 +321,14 @@ def _explain(error: ValidationError, within: KeyPath = ()) -> Iterator[tuple[Key
     for problem in error.errors():
         problems.setdefault(_key_path((*within, *problem["loc"])), []).append(problem)
     for path, at_key in problems.items():
-        if len(at_key) == 1:
-            yield _explain_one(at_key[0], path)
-        else:
-            wanted = " or ".join(dict.fromkeys(_wanted(problem) for problem in at_key))
-            yield path, f"expected {wanted}, found {_kind(at_key[0]['input'])}"
+        match at_key:
+            case [{"ctx": {"error": Contradictions(found=found)}}]:
+                yield from (((*path, *key.split(".")), need) for key, need in found)
+            case [problem]:
+                yield _explain_one(problem, path)
+            case _:
+                wanted = " or ".join(dict.fromkeys(_wanted(problem) for problem in at_key))
+                yield path, f"expected {wanted}, found {_kind(at_key[0]['input'])}"
 
 
 def _explain_one(problem: Any, path: KeyPath) -> tuple[KeyPath, str]:
@@ -347,8 +350,6 @@ def _explain_one(problem: Any, path: KeyPath) -> tuple[KeyPath, str]:
             message = _none_of(str(given), [tag.strip(" '") for tag in context["expected_tags"].split(",")])
         case "literal_error":
             message = _none_of(given, [str(choice) for choice in _choices(context["expected"])])
-        case "value_error":
-            message = str(context["error"])
         case _:
             message = f"expected {_wanted(problem)}, found {_kind(given)}"
     return path, message

@@ -1,10 +1,9 @@
 """The recipe's `evaluation`."""
 
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import model_validator
-
-from nmt.recipe.section import NonNegative, Section
+from nmt.recipe.section import NonNegative, Problem, Section
 
 
 class EvaluationOptions(Section):
@@ -21,8 +20,7 @@ class EvaluationOptions(Section):
     samples: NonNegative = 3
     """Translations shown after each validation, and attention heat maps drawn at the end."""
 
-    @model_validator(mode="after")
-    def _tokenized_once(self) -> "EvaluationOptions":
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
         if self.text == "tokenized" and self.bleu_tokenize != "none":
-            raise ValueError("text: tokenized needs bleu_tokenize: none")
-        return self
+            yield "text", "tokenized needs bleu_tokenize: none"

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import model_validator
-
 from nmt.recipe.attention import (
     AdditiveAttention,
     Attention,
@@ -17,7 +15,7 @@ from nmt.recipe.attention import (
 from nmt.recipe.cells import AnyLSTM, CellOptions, LSTMOptions
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, SeeWiring, Wiring
 from nmt.recipe.initial_values import Init, UniformInit
-from nmt.recipe.section import Fraction, Positive, Section
+from nmt.recipe.section import Fraction, Positive, Problem, Section
 
 
 class EncoderOptions(Section):
@@ -74,74 +72,84 @@ class ModelOptions(Section):
     """One embedding for source and target; needs a joint tokenizer."""
     init: Init = UniformInit()
 
-    @model_validator(mode="after")
-    def _fits(self) -> "ModelOptions":
-        problem = next((what for wrong, what in self._problems() if wrong), None)
-        if problem:
-            raise ValueError(problem)
-        return self
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
+        yield from ((key, need) for wrong, key, need in self._checks() if wrong)
 
-    def _problems(self) -> Iterator[tuple[bool, str]]:
+    def _checks(self) -> Iterator[tuple[bool, str, str]]:
+        """Whether something is wrong, with which field, and what it needs."""
         width, encoder, decoder, attention = self.encoder_width, self.encoder, self.decoder, self.attention
         none = isinstance(attention, NoAttention)
         layers_match = width == self.hidden_size and encoder.layers == self.layers
         yield (
             encoder.hidden_size is None and width != self.hidden_size,
-            "hidden_size must be even for a bidirectional encoder, or give encoder.hidden_size",
+            "hidden_size",
+            "must be even for a bidirectional encoder, or give encoder.hidden_size",
         )
         yield (
             isinstance(attention, DotAttention) and width != self.hidden_size,
-            f"attention dot needs encoder states as wide as hidden_size ({self.hidden_size}), but they have {width} "
-            "units",
+            "attention.type",
+            f"dot needs encoder states as wide as hidden_size ({self.hidden_size}), but they have {width} units",
         )
         yield (
             self.bridge == "copy" and not (layers_match or self.copies_by_direction),
-            "bridge copy needs an encoder with the decoder's layers and width",
+            "bridge",
+            "copy needs an encoder with the decoder's layers and width",
         )
         yield (
             self.bridge == "zero" and none,
-            "bridge zero with attention none would hide the source from the decoder",
+            "bridge",
+            "zero with attention none would hide the source from the decoder",
         )
         yield (
             encoder.reverse and bool(encoder.bidirectional),
-            "encoder.reverse is for a unidirectional encoder; a bidirectional one reads both ways",
+            "encoder.reverse",
+            "is for a unidirectional encoder; a bidirectional one reads both ways",
         )
         yield (
             encoder.bidirectional == "bottom" and encoder.layers < 2,
-            "encoder.bidirectional bottom needs encoder.layers of 2 or more",
+            "encoder.bidirectional",
+            "bottom needs encoder.layers of 2 or more",
         )
         yield (
             encoder.self_attention is not None and width % encoder.self_attention > 0,
-            f"encoder.self_attention must divide the width of the encoder's states, {width}",
+            "encoder.self_attention",
+            f"must divide the width of the encoder's states, {width}",
         )
         yield (
             encoder.self_attention is not None and not self.attends,
-            f"encoder.self_attention is for what an attention reads; attention {attention.type} reads none of it",
+            "encoder.self_attention",
+            f"is for what an attention reads; attention {attention.type} reads none of it",
         )
         yield (
             none and not isinstance(decoder, LuongWiring),
-            f"decoder {decoder.type} needs an attention; with none the decoder has no wiring to choose",
+            "decoder.type",
+            f"{decoder.type} needs an attention; with none the decoder has no wiring to choose",
         )
-        yield isinstance(decoder, ConditionalWiring) and self.layers > 1, "decoder conditional has layers: 1"
-        yield isinstance(decoder, GnmtWiring) and self.layers < 2, "decoder gnmt needs layers of 2 or more"
+        yield isinstance(decoder, ConditionalWiring) and self.layers > 1, "layers", "must be 1 for decoder conditional"
+        yield isinstance(decoder, GnmtWiring) and self.layers < 2, "layers", "must be 2 or more for decoder gnmt"
         yield (
             isinstance(attention, AdditiveAttention) and None not in (attention.window, attention.coverage),
-            "attention.window and attention.coverage exclude each other",
+            "attention.coverage",
+            "excludes attention.window",
         )
         yield (
             self.pointer and not self.attends,
-            f"pointer needs an attention whose weights say what is copied; attention {attention.type} has none",
+            "pointer",
+            f"needs an attention whose weights say what is copied; attention {attention.type} has none",
         )
         yield (
             self.pointer
             and isinstance(attention, AdditiveAttention | DotAttention | GeneralAttention)
             and isinstance(attention.window, PredictiveWindow),
-            "pointer needs weights that sum to one; those of attention.window predictive do not",
+            "pointer",
+            "needs weights that sum to one; those of attention.window predictive do not",
         )
-        yield self.takes_maxout and self.hidden_size % 2 == 1, "decoder.output maxout needs an even hidden_size"
+        yield self.takes_maxout and self.hidden_size % 2 == 1, "decoder.output", "maxout needs an even hidden_size"
         yield (
             self.variational_dropout and not isinstance(decoder, LuongWiring | BahdanauWiring | SeeWiring),
-            "variational_dropout needs decoder luong, bahdanau or see",
+            "variational_dropout",
+            "needs decoder luong, bahdanau or see",
         )
 
     def of_trained(self) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The recipe's `published`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nmt.recipe.section import Section
+from nmt.recipe.section import Problem, Section
 
 OwnFigure = Literal[
     "test.beam.bleu",
@@ -43,10 +44,9 @@ class PublishedFigure(Section):
     differs: str | None = None
     """In what our protocol differs from the published one; null: in nothing that is known."""
 
-    @model_validator(mode="after")
-    def _band_fits(self) -> "PublishedFigure":
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
         if self.band is not None and self.band[0] > self.band[1]:
-            raise ValueError(f"the band must rise, but {self.band[0]:g} is above {self.band[1]:g}")
+            yield "band", f"must rise, but {self.band[0]:g} is above {self.band[1]:g}"
         if self.band is not None and self.of is None:
-            raise ValueError("a band needs a figure of ours to be compared with: give `of`")
-        return self
+            yield "band", "needs a figure of ours to be compared with: give `of`"

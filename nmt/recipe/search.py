@@ -1,10 +1,11 @@
 """The recipe's `search`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nmt.recipe.section import NonNegativeFloat, Positive, Section
+from nmt.recipe.section import NonNegativeFloat, Positive, Problem, Section
 
 AlignedTo = Literal["predicted", "input"]
 """Which of a step's two target tokens its attention belongs to."""
@@ -45,8 +46,7 @@ class SearchOptions(Section):
     dictionary: str | None = None
     """A file of translations for `replace_unknown`: source word, tab, target word on each line; the first one wins."""
 
-    @model_validator(mode="after")
-    def _groups_are_equal(self) -> "SearchOptions":
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
         if self.beam_size % self.diversity_groups:
-            raise ValueError(f"diversity_groups ({self.diversity_groups}) must divide beam_size ({self.beam_size})")
-        return self
+            yield "diversity_groups", f"must divide beam_size ({self.beam_size})"

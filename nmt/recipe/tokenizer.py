@@ -1,10 +1,11 @@
 """The recipe's `tokenizer`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nmt.recipe.section import Positive, Section
+from nmt.recipe.section import Positive, Problem, Section
 
 
 class TokenizerOptions(Section):
@@ -36,8 +37,7 @@ class TokenizerOptions(Section):
         """Whether some of it differs from language to language."""
         return self.moses or self.normalize_punctuation
 
-    @model_validator(mode="after")
-    def _fits_type(self) -> "TokenizerOptions":
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
         if self.min_frequency is not None and self.type != "word":
-            raise ValueError("min_frequency needs type: word")
-        return self
+            yield "min_frequency", "needs type: word"

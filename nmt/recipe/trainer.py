@@ -1,10 +1,11 @@
 """The recipe's `trainer`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nmt.recipe.section import NonNegative, NonNegativeFloat, Positive, Section
+from nmt.recipe.section import NonNegative, NonNegativeFloat, Positive, Problem, Section
 
 
 class TrainerOptions(Section):
@@ -27,16 +28,15 @@ class TrainerOptions(Section):
     deterministic: bool = False
     log_every_n_steps: Positive = 50
 
-    @model_validator(mode="after")
-    def _ends(self) -> "TrainerOptions":
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
         if self.max_epochs is None and self.max_steps == -1:
-            raise ValueError("give max_epochs or max_steps; max_time alone does not say how many steps to plan")
+            yield "max_epochs", "give it or max_steps; max_time alone does not say how many steps to plan"
         interval = self.val_check_interval
-        within_epochs = interval not in (None, 1.0)
-        if self.accumulate_grad_batches > 1 and within_epochs:
-            # Else a checkpoint could fall between two batches of one step, and a resumed run would lose a gradient.
-            if not isinstance(interval, int) or interval % self.accumulate_grad_batches:
-                raise ValueError("val_check_interval must be a multiple of accumulate_grad_batches")
-            if self.check_val_every_n_epoch is None:
-                raise ValueError("check_val_every_n_epoch: null cannot be had with accumulate_grad_batches")
-        return self
+        if self.accumulate_grad_batches == 1 or interval in (None, 1.0):
+            return
+        # Else a checkpoint could fall between two batches of one step, and a resumed run would lose a gradient.
+        if not isinstance(interval, int) or interval % self.accumulate_grad_batches:
+            yield "val_check_interval", "must be a multiple of accumulate_grad_batches"
+        if self.check_val_every_n_epoch is None:
+            yield "check_val_every_n_epoch", "null cannot be had with accumulate_grad_batches"

@@ -1,13 +1,14 @@
 """The recipe's `training`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nmt.recipe.objective import LikelihoodObjective, Objective
+from nmt.recipe.objective import LikelihoodObjective, MinimumRiskObjective, Objective
 from nmt.recipe.optimizer import AdamOptimizer, Optimizer
 from nmt.recipe.schedule import ConstantSchedule, Schedule
-from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Section
+from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Problem, Section
 
 
 class TrainingOptions(Section):
@@ -49,11 +50,14 @@ class TrainingOptions(Section):
     average: Positive = 1
     """Test the mean of this many best checkpoints; 1: the best one."""
 
-    @model_validator(mode="after")
-    def _one_beginning(self) -> "TrainingOptions":
-        if self.start_from is not None and (self.source_embeddings or self.target_embeddings):
-            raise ValueError("start_from has embeddings of its own; leave source_embeddings and target_embeddings out")
-        return self
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
+        embeddings = {"source_embeddings": self.source_embeddings, "target_embeddings": self.target_embeddings}
+        if self.start_from is not None:
+            need = "cannot be had with start_from, which has embeddings of its own"
+            yield from ((key, need) for key, given in embeddings.items() if given)
+        if self.label_smoothing and isinstance(self.objective, MinimumRiskObjective):
+            yield "label_smoothing", "has no part in objective minimum_risk; set it to 0.0"
 
     @property
     def monitor_mode(self) -> Literal["min", "max"]:

@@ -116,27 +116,31 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "trainer: {max_time: 3 hours}",
             "my.yaml:2: trainer.max_time: expected days, hours, minutes and seconds as in",
         ),
-        ("trainer: {max_epochs: null}", "my.yaml:2: trainer: give max_epochs or max_steps; max_time alone"),
+        ("trainer: {max_epochs: null}", "my.yaml:2: trainer.max_epochs: give it or max_steps; max_time alone"),
         (
             "trainer: {val_check_interval: 3, accumulate_grad_batches: 2}",
-            "my.yaml:2: trainer: val_check_interval must be a multiple of accumulate_grad_batches",
+            "my.yaml:2: trainer.val_check_interval: must be a multiple of accumulate_grad_batches",
         ),
-        ("model: {hidden_size: 5}", "my.yaml:2: model: hidden_size must be even for a bidirectional encoder"),
+        ("model: {hidden_size: 5}", "my.yaml:2: model.hidden_size: must be even for a bidirectional encoder"),
         (
             "model: {attention: {type: dot}, encoder: {hidden_size: 5}}",
-            "my.yaml:2: model: attention dot needs encoder states as wide as hidden_size (512), but they have 10 units",
+            "my.yaml:2: model.attention.type: dot needs encoder states as wide as hidden_size (512), but they have 10",
         ),
         (
             "model: {bridge: copy, layers: 2}",
-            "my.yaml:2: model: bridge copy needs an encoder with the decoder's layers",
+            "my.yaml:2: model.bridge: copy needs an encoder with the decoder's layers",
         ),
         (
             "trainer: {accumulate_grad_batches: 2, val_check_interval: 0.5}",
-            "my.yaml:2: trainer: val_check_interval must be a multiple of accumulate_grad_batches",
+            "my.yaml:2: trainer.val_check_interval: must be a multiple of accumulate_grad_batches",
         ),
         (
             "trainer: {accumulate_grad_batches: 2, val_check_interval: 4, check_val_every_n_epoch: null}",
-            "my.yaml:2: trainer: check_val_every_n_epoch: null cannot be had with accumulate_grad_batches",
+            "my.yaml:2: trainer.check_val_every_n_epoch: null cannot be had with accumulate_grad_batches",
+        ),
+        (
+            "training: {label_smoothing: 0.1, objective: {type: minimum_risk}}",
+            "my.yaml:2: training.label_smoothing: has no part in objective minimum_risk; set it to 0.0",
         ),
         ("training: {seed: 9999999999999999999}", "my.yaml:2: training.seed: expected less than 9223372036854775808"),
         (
@@ -207,6 +211,22 @@ def test_what_contradicts_another_section_is_told_beside_other_mistakes(write: A
     assert mistakes(path, "tokenizer.type=unigrm")[0].startswith("command line: tokenizer.type=unigrm")
 
 
+def test_all_that_does_not_fit_within_a_section_is_told_with_its_own_place(write: Any) -> None:
+    path = write(
+        SOUND + "model:\n  layers: 1\n  bridge: zero\n  attention: {type: none}\n  encoder:\n    reverse: true\n"
+        "    self_attention: 2\nsearch: {beam_size: 5, diversity_groups: 2}\n"
+    )
+    assert mistakes(path, "model.decoder={type: gnmt}") == [
+        "my.yaml:4: model.bridge: zero with attention none would hide the source from the decoder",
+        "my.yaml:7: model.encoder.reverse: is for a unidirectional encoder; a bidirectional one reads both ways",
+        "my.yaml:8: model.encoder.self_attention: is for what an attention reads; attention none reads none of it",
+        "command line: model.decoder={type: gnmt}: model.decoder.type: gnmt needs an attention; with none the decoder "
+        "has no wiring to choose",
+        "my.yaml:3: model.layers: must be 2 or more for decoder gnmt",
+        "my.yaml:9: search.diversity_groups: must divide beam_size (5)",
+    ]
+
+
 def test_moses_needs_languages(write: Any) -> None:
     path = write("data: {path: corpus, target: translation.en}\n")
     need = "tokenizer.moses and normalize_punctuation need a language such as de, not 'source'"
@@ -220,13 +240,13 @@ def test_moses_needs_languages(write: Any) -> None:
 
 def test_tokenized_text_is_not_tokenized_again(write: Any) -> None:
     (found,) = mistakes(write(SOUND + "evaluation: {text: tokenized}\n"))
-    assert found == "my.yaml:2: evaluation: text: tokenized needs bleu_tokenize: none"
+    assert found == "my.yaml:2: evaluation.text: tokenized needs bleu_tokenize: none"
     assert load_recipe(write(SOUND + "evaluation: {text: tokenized, bleu_tokenize: none}\n"))
 
 
 def test_a_least_frequency_is_of_words(write: Any) -> None:
     (found,) = mistakes(write(SOUND + "tokenizer: {min_frequency: 3}\n"))
-    assert found == "my.yaml:2: tokenizer: min_frequency needs type: word"
+    assert found == "my.yaml:2: tokenizer.min_frequency: needs type: word"
 
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "tokenizers").glob("*.yaml")), ids=str)
@@ -329,8 +349,8 @@ def test_published_figures_are_a_list_and_each_mistake_has_its_place(write: Any)
         "test.greedy.bleu, test.no_unk.bleu, test.perplexity, validation.beam.bleu, validation.greedy.bleu, "
         "validation.no_unk.bleu, validation.perplexity; "
         "did you mean test.beam.bleu?",
-        "my.yaml:6: published.3: the band must rise, but 2 is above 1",
-        "my.yaml:7: published.4: a band needs a figure of ours to be compared with: give `of`",
+        "my.yaml:6: published.3.band: must rise, but 2 is above 1",
+        "my.yaml:7: published.4.band: needs a figure of ours to be compared with: give `of`",
     ]
 
 

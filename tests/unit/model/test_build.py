@@ -64,7 +64,7 @@ def test_luongs_networks_work_without_input_feeding(attention: str) -> None:
 
 
 def test_a_decoder_that_cannot_know_the_source_is_refused() -> None:
-    with pytest.raises(ValidationError, match="bridge zero with attention none would hide the source"):
+    with pytest.raises(ValidationError, match="bridge: zero with attention none would hide the source"):
         ModelOptions(attention=NoAttention(type="none"), bridge="zero")
 
 

@@ -167,8 +167,8 @@ def test_it_learns_to_copy_words_that_it_cannot_know() -> None:
 
 def test_what_cannot_be_combined_is_refused() -> None:
     for options, message in (
-        ({"attention": {"type": "none"}}, "pointer needs an attention whose weights say"),
-        ({"attention": {"type": "dot", "window": {"type": "predictive"}}}, "pointer needs weights that sum to one"),
+        ({"attention": {"type": "none"}}, "pointer: needs an attention whose weights say"),
+        ({"attention": {"type": "dot", "window": {"type": "predictive"}}}, "pointer: needs weights that sum to one"),
     ):
         with pytest.raises(ValidationError, match=message):
             ModelOptions.model_validate({"pointer": True, **options})

@@ -11,19 +11,19 @@ from nmt.recipe.model import ModelOptions
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": {"reverse": True}}, "encoder.reverse is for a unidirectional encoder"),
+        ({"encoder": {"reverse": True}}, "encoder.reverse: is for a unidirectional encoder"),
         ({"encoder": {"bidirectional": "bottom"}}, "bottom needs encoder.layers of 2 or more"),
-        ({"encoder": {"self_attention": 5}}, "self_attention must divide the width"),
-        ({"attention": {"type": "none"}, "decoder": {"type": "gnmt"}}, "decoder gnmt needs an attention"),
-        ({"decoder": {"type": "conditional"}, "layers": 2}, "decoder conditional has layers: 1"),
-        ({"decoder": {"type": "gnmt"}}, "decoder gnmt needs layers of 2 or more"),
+        ({"encoder": {"self_attention": 5}}, "self_attention: must divide the width"),
+        ({"attention": {"type": "none"}, "decoder": {"type": "gnmt"}}, "decoder.type: gnmt needs an attention"),
+        ({"decoder": {"type": "conditional"}, "layers": 2}, "layers: must be 1 for decoder conditional"),
+        ({"decoder": {"type": "gnmt"}}, "layers: must be 2 or more for decoder gnmt"),
         (
             {"decoder": {"type": "conditional"}, "variational_dropout": True},
-            "variational_dropout needs decoder luong, bahdanau or see",
+            "variational_dropout: needs decoder luong,",
         ),
         (
             {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
-            "self_attention is for what an attention reads; attention summary",
+            "self_attention: is for what an attention reads; attention summary",
         ),
         (
             {"decoder": {"type": "conditional", "output": "maxout"}, "hidden_size": 7, "encoder": {"hidden_size": 4}},
@@ -31,7 +31,7 @@ from nmt.recipe.model import ModelOptions
         ),
         (
             {"attention": {"type": "additive", "coverage": "neural", "window": {"type": "monotonic"}}},
-            "attention.window and attention.coverage exclude each other",
+            "attention.coverage: excludes attention.window",
         ),
     ],
 )

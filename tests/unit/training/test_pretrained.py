@@ -157,5 +157,5 @@ def test_an_exported_model_is_no_start(tmp_path: Path) -> None:
         train(tiny_recipe(tmp_path), [f"training.start_from={start}"], run=tmp_path / "run")
     with pytest.raises(UserError, match="no model here"):
         train(tiny_recipe(tmp_path), ["training.start_from=nowhere"], run=tmp_path / "run")
-    with pytest.raises(UserError, match="start_from has embeddings of its own"):
+    with pytest.raises(UserError, match="source_embeddings: cannot be had with start_from"):
         train(tiny_recipe(tmp_path), ["training.start_from=a", "training.source_embeddings=b"], run=tmp_path / "run")
