@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from nmt.model.dropout import Dropout
 from nmt.model.encoder import EncoderOutput
 from nmt.model.fast.layers import Linear
 from nmt.model.fast.tanh import tanh
@@ -98,7 +99,7 @@ class Score(Protocol):
 
 
 class AdditiveScore(nn.Module):
-    """v' tanh(W_a s + U_a h + b): Bahdanau et al. 2015, appendix A.1.2, and a bias, which the paper has not.
+    """v' tanh(W_a s + U_a h + b): Bahdanau et al. 2015, appendix A.1.2, whose equations leave biases out.
 
     It is also `concat` of Luong et al. 2015, section 3.1: W_a [h_t; h_s] is the sum of the products with the two
     halves of W_a, so the half of the source can be computed once per sentence.
@@ -251,13 +252,19 @@ class GlobalAttention(nn.Module):
 class SummaryContext(nn.Module):
     """No attention: the same context at every step, the encoder's last state.
 
-    With `nmt.model.encoder.Summary` it is c of the RNN Encoder-Decoder of Cho et al. 2014, section 2.2, RNNencdec in
-    Bahdanau et al. 2015.
+    So has RNNencdec of Bahdanau et al. 2015, appendix A.2.2. With `nmt.model.encoder.Summary` it is c of the RNN
+    Encoder-Decoder of Cho et al. 2014, section 2.2.
     """
+
+    def __init__(self, dropout: Dropout) -> None:
+        """`dropout` is that of the context, which the bridge reads without."""
+        super().__init__()
+        self.dropout = dropout
 
     def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch one enc"]:
         """See `Attention`: the context."""
-        return encoded.hidden[-1][:, None]
+        context: Tensor = self.dropout(encoded.hidden[-1])
+        return context[:, None]
 
     def start(self, source: Source, query: Float[Tensor, "rows hid"]) -> Float[Tensor, "rows nothing"]:
         """See `Attention`: nothing is remembered."""

@@ -74,6 +74,7 @@ from nmt.recipe.attention import (
     PredictiveWindow,
     ScaledDotAttention,
     SummaryAttention,
+    Window,
 )
 from nmt.recipe.cells import (
     AnyLSTM,
@@ -167,7 +168,7 @@ def _encoder(options: ModelOptions) -> Encoder:
     refinements: list[Refinement] = []
     if options.encoder.self_attention:
         refinements.append(SelfAttention(options.encoder_width, options.encoder.self_attention, options.dropout))
-    if isinstance(options.attention, SummaryAttention):
+    if isinstance(options.attention, SummaryAttention) and options.attention.projection:
         refinements.append(Summary(options.encoder_width))
     return Encoder(_readers(options), _dropout(options), options.residual, refinements)
 
@@ -207,31 +208,38 @@ def _reader(options: ModelOptions, input_size: int, layers: int, both: bool) -> 
     if network := _torchs(options):
         dropout = options.dropout if layers > 1 else 0.0
         reader = TorchReader(network(input_size, size, layers, batch_first=True, bidirectional=both, dropout=dropout))
+    elif both:
+        reader = BothWays(_cell_reader(options, input_size), Backwards(_cell_reader(options, input_size)))
     else:
-        memory_size = size if options.has_cell_state else 0
-        drop = options.dropout if options.variational_dropout else 0.0
-        reader, other = (CellReader(_cell(options, input_size, size), size, memory_size, drop) for _ in range(2))
-        if both:
-            return BothWays(reader, Backwards(other))
+        reader = _cell_reader(options, input_size)
     return Backwards(reader) if options.encoder.reverse else reader
+
+
+def _cell_reader(options: ModelOptions, input_size: int) -> CellReader:
+    size = options.encoder_size
+    memory_size = size if options.has_cell_state else 0
+    drop = options.dropout if options.variational_dropout else 0.0
+    return CellReader(_cell(options, input_size, size), size, memory_size, drop)
 
 
 # -- attention ----------------------------------------------------------------------------------------------------
 
 
 def _attention(options: ModelOptions) -> Attention:
-    attention = options.attention
-    if isinstance(attention, SummaryAttention):
-        return SummaryContext()
-    score = _score(options)
-    if isinstance(attention, AdditiveAttention) and attention.coverage:
-        assert isinstance(score, AdditiveScore)
-        return CoverageAttention(score, _coverage(options, attention.coverage))
-    match attention:
+    match options.attention:
+        case SummaryAttention():
+            return SummaryContext(_dropout(options, options.memory_dropout))
+        case AdditiveAttention(coverage=str(kind), size=size):
+            score = AdditiveScore(options.hidden_size, options.encoder_width, size)
+            return CoverageAttention(score, _coverage(options, kind))
         case AdditiveAttention(window=window) | DotAttention(window=window) | GeneralAttention(window=window):
-            pass
+            return _windowed(options, window)
         case _:
-            window = None
+            return GlobalAttention(_score(options))
+
+
+def _windowed(options: ModelOptions, window: Window | None) -> Attention:
+    score = _score(options)
     match window:
         case MonotonicWindow():
             return LocalAttention(score, MonotonicCentre(), window.width, gaussian=False)
@@ -331,9 +339,10 @@ def _pointer(options: ModelOptions, vocab: int) -> Pointer | None:
 
 def _bridge(options: ModelOptions) -> Bridge:
     match options.bridge:
-        case "linear":
+        case "linear" | "both":
             # Without attention nothing else would read what the encoder makes of the source forwards.
-            size = options.encoder_size if options.attends else options.encoder_width
+            backward = options.bridge == "linear" and options.attends
+            size = options.encoder_size if backward else options.encoder_width
             return LinearBridge(size, options.hidden_size, options.layers, options.has_cell_state)
         case "mean":
             return MeanBridge(options.encoder_width, options.hidden_size, options.layers, options.has_cell_state)

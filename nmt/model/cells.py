@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nmt.model.fast.dropout import dropout, kept
-from nmt.model.fast.layers import Linear, LSTMCell, lstm_gates
+from nmt.model.dropout import Dropout
+from nmt.model.fast.dropout import kept
+from nmt.model.fast.layers import Linear, LSTMCell
 from nmt.model.fast.products import linear
 from nmt.model.fast.tanh import tanh
 
@@ -125,9 +126,12 @@ class LayerNormGRUCell(nn.Module):
 
 
 class MultiplicativeLSTMCell(nn.Module):
-    """The multiplicative LSTM of Krause et al. 2016, section 2: the state that enters the gates depends on the input.
+    """The multiplicative LSTM of Krause et al. 2016: the state that enters the gates depends on the input.
 
-    m = (W_mx x) * (W_mh h) takes the place of h in the four sums. Here W_mx x has a bias, which it has not there.
+    m = (W_mx x) * (W_mh h) takes the place of h in the four sums. The candidate is not squashed, and the output gate
+    stands within the tanh: c' = f * c + i * g, h' = tanh(o * c'), as in the authors' first program (`matlab` of
+    benkrause/mLSTM); their later one squashes as an LSTM does. Of the biases here, that program has those of the gates,
+    and one within the tanh.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -141,7 +145,10 @@ class MultiplicativeLSTMCell(nn.Module):
         """See `Cell`."""
         hidden, cell = state
         factor, sums = self.inputs(inputs).split([self.hidden_size, 4 * self.hidden_size], dim=1)
-        return lstm_gates(sums + self.recurrent_gates(factor * self.recurrent(hidden)), cell)
+        gates = sums + self.recurrent_gates(factor * self.recurrent(hidden))
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
+        cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate
+        return tanh(output_gate.sigmoid() * cell), cell
 
 
 class RecurrentDropoutLSTMCell(LSTMCell):
@@ -153,7 +160,7 @@ class RecurrentDropoutLSTMCell(LSTMCell):
 
     def __init__(self, input_size: int, hidden_size: int, probability: float) -> None:
         super().__init__(input_size, hidden_size)
-        self.probability = probability
+        self.dropout = Dropout(probability)
 
     def forward(  # type: ignore[override]  # as in `GRUCell`
         self, inputs: Float[Tensor, "rows in"], state: States
@@ -162,7 +169,7 @@ class RecurrentDropoutLSTMCell(LSTMCell):
         hidden, cell = state
         gates = linear(inputs, self.weight_ih, self.bias_ih) + linear(hidden, self.weight_hh, self.bias_hh)
         input_gate, forget_gate, candidate, output_gate = gates.chunk(4, dim=1)
-        new = dropout(tanh(candidate), self.probability, self.training)
+        new = self.dropout(tanh(candidate))
         cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * new
         return output_gate.sigmoid() * tanh(cell), cell
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nmt.model.attention import Attention, Source
 from nmt.model.cells import Cell, StackedCell
+from nmt.model.dropout import Dropout
 from nmt.model.encoder import EncoderOutput
 from nmt.model.fast.layers import Linear
 from nmt.model.fast.tanh import tanh
@@ -274,7 +275,7 @@ class GnmtDecoder(nn.Module):
         self.cells = nn.ModuleList(cells)  # type: ignore[arg-type]  # they are modules
         self.attention = attention
         self.memory_size = memory_size
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.residual = residual
 
     def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch any att"]:
@@ -376,7 +377,10 @@ class Bridge(Protocol):
 
 
 class LinearBridge(nn.Module):
-    """s_0 = tanh(W_s h_1) of the backward state: Bahdanau et al. 2015, appendix A.2.2; the cell state likewise."""
+    """s_0 = tanh(W_s h_1) of the backward state: Bahdanau et al. 2015, appendix A.2.2; the cell state likewise.
+
+    Or of both directions' last states, as JoeyNMT's `bridge`.
+    """
 
     def __init__(self, encoder_size: int, hidden_size: int, layers: int, has_cell_state: bool) -> None:
         """`encoder_size` is the encoder's number of units per direction, or of both to read both."""

@@ -33,9 +33,12 @@ class NoAttention(Section):
 
 
 class SummaryAttention(Section):
-    """No attention: every step sees the same summary c = tanh(V h) of the source (Cho et al. 2014; RNNencdec)."""
+    """No attention: every step sees the same summary of the source, made of the encoder's last state."""
 
     type: Literal["summary"]
+    projection: bool = True
+    """Let the summary be c = tanh(V h) of the last state h (Cho et al. 2014); false: h itself (RNNencdec of Bahdanau et
+    al. 2015, appendix A.2.2)."""
 
 
 class AdditiveAttention(Section):
@@ -85,8 +88,9 @@ class LocationAttention(Section):
     """Luong et al. 2015, score `location`: it does not look at the source, but at places."""
 
     type: Literal["location"]
-    positions: Positive = 128
-    """Source words from this one on are never looked at."""
+    positions: Positive = 101
+    """Source words from this one on are never looked at. What no training sentence has is never learned: give
+    `data.max_length` + 1, for the end is looked at, too."""
 
 
 Attention = Annotated[

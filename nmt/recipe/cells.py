@@ -50,7 +50,10 @@ class LayerNormGRUOptions(Section):
 
 
 class MultiplicativeLSTMOptions(Section):
-    """The LSTM in which the state that enters the gates depends on the input (Krause et al. 2016)."""
+    """The LSTM in which the state that enters the gates depends on the input (Krause et al. 2016).
+
+    As in its authors' first program, the candidate is not squashed, and the output gate stands within the tanh.
+    """
 
     type: Literal["lstm_multiplicative"]
     forget_bias: NonNegativeFloat | None = None

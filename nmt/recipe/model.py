@@ -51,16 +51,16 @@ class ModelOptions(Section):
     2017, section 2.2); needs a joint tokenizer."""
     residual: bool = False
     """Add what a layer reads to what it gives, where both have the same width (Wu et al. 2016, section 3.1)."""
-    bridge: Literal["linear", "mean", "copy", "zero"] = "linear"
-    """The decoder's first state: linear + tanh of the backward encoder's last state (Bahdanau; without attention, of
-    both directions' last states), or of the mean of the encoder's states (Nematus), a copy of the encoder's last
-    states (Luong), or zeros."""
+    bridge: Literal["linear", "both", "mean", "copy", "zero"] = "linear"
+    """The decoder's first state: linear + tanh of the backward encoder's last state (Bahdanau; without attention as
+    `both`), of both directions' last states (JoeyNMT), or of the mean of the encoder's states (Nematus), a copy of the
+    encoder's last states (Luong), or zeros."""
     dropout: Fraction = 0.2
     """Share of units dropped on non-recurrent connections (Zaremba et al. 2014)."""
     embedding_dropout: Fraction | None = None
     """That of the word embeddings; null: as `dropout`."""
     memory_dropout: Fraction | None = None
-    """That of the encoder's states, which the attention sees; null: as `dropout`."""
+    """That of the encoder's states, which the attention sees, or of their summary; null: as `dropout`."""
     output_dropout: Fraction | None = None
     """That of what predicts the words; null: as `dropout`."""
     variational_dropout: bool = False
@@ -154,7 +154,7 @@ class ModelOptions(Section):
 
     def of_trained(self) -> dict[str, Any]:
         """What a trained network depends on: all but initial values and the dropout that is no part of a cell."""
-        return self.model_dump(
+        dumped = self.model_dump(
             exclude={
                 "dropout": True,
                 "embedding_dropout": True,
@@ -164,6 +164,9 @@ class ModelOptions(Section):
                 "cell": {"forget_bias"},
             }
         )
+        if isinstance(self.attention, AdditiveAttention):
+            dumped["attention"]["type"] = "additive"  # concat is the same by another name
+        return dumped
 
     @property
     def encoder_size(self) -> int:

@@ -19,6 +19,7 @@ from nmt.model.attention import (
     SummaryContext,
     masked_softmax,
 )
+from nmt.model.dropout import Dropout
 from nmt.model.encoder import EncoderOutput
 from nmt.model.mask import length_mask
 from tests.helpers import Array, fill, numpy_of, numpy_softmax, waves
@@ -211,9 +212,10 @@ def test_normed_additive_score_does_not_depend_on_the_length_of_v() -> None:
 
 def test_summary_context_is_the_last_state_at_every_step() -> None:
     hidden = waves(2, BATCH, SIZE)
-    context, memory = SummaryContext(), waves(BATCH, SRC, SIZE)
+    context, memory = SummaryContext(Dropout(0.9999999)).eval(), waves(BATCH, SRC, SIZE)
     keys = context.keys(EncoderOutput(memory, hidden, hidden))
     query = waves(BATCH * 3, 2)
     attended = context(query, Source(memory, keys, torch.ones(BATCH, SRC, dtype=torch.bool)), query[:, :0])
     assert attended.weights is None
     assert torch.equal(attended.context, hidden[-1].repeat_interleave(3, dim=0))
+    assert not context.train().keys(EncoderOutput(memory, hidden, hidden)).any()  # dropped in training

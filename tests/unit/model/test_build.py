@@ -79,6 +79,30 @@ def test_without_attention_the_linear_bridge_reads_all_of_the_encoders_last_stat
     torch.testing.assert_close(hidden[0], torch.tanh(linear(encoded.hidden[0])))
 
 
+def test_a_bridge_may_read_both_directions_beside_an_attention() -> None:
+    model = tiny_model("general", bridge="both")
+    encoded = model.encoder(model.src_embedding(BATCH.src_ids), BATCH.src_lengths)
+    hidden, _ = model.bridge(encoded, BATCH.src_lengths)
+    assert isinstance(model.bridge, nn.Module)
+    linear = model.bridge.get_submodule("hidden")
+    torch.testing.assert_close(hidden[0], torch.tanh(linear(encoded.hidden[0])))
+    assert all(gradient.any() for gradient in gradients(model, BATCH).values())
+
+
+@pytest.mark.parametrize("projection", [True, False])
+def test_the_summary_is_the_last_state_or_made_of_it(projection: bool) -> None:
+    named = {"attention": {"type": "summary", "projection": projection}, "encoder": {"bidirectional": False}}
+    model = fill(
+        build_model(ModelOptions.model_validate({"hidden_size": 6, "embedding_size": 5, **named}), 9, 9)
+    ).eval()
+    encoded = model.encoder(model.src_embedding(BATCH.src_ids), BATCH.src_lengths)
+    last = encoded.memory[torch.arange(2), BATCH.src_lengths - 1]
+    assert torch.equal(encoded.hidden[-1], last) != projection
+    assert torch.equal(model.decoder.keys(encoded)[:, 0], encoded.hidden[-1])
+    assert ("encoder.refinements.0.last.weight" in model.state_dict()) == projection
+    assert set(gradients(model, BATCH)) == {name for name, _ in model.named_parameters()}
+
+
 def lstm(inputs: int, units: int) -> int:
     """Parameters of an LSTM layer: four gates, each with two matrices and torch's two biases."""
     return 4 * (units * inputs + units * units + 2 * units)
@@ -219,9 +243,9 @@ def test_initial_values_are_those_of_the_recipe(
         assert torch.equal(parameter, other), name
 
 
-def outputs_in_training(source: list[int], **changes: Any) -> torch.Tensor:
+def outputs_in_training(source: list[int], network: str = "general", **changes: Any) -> torch.Tensor:
     """What a network in training mode, otherwise without dropout, gives for a source."""
-    model = tiny_model("general", **changes).train()
+    model = tiny_model(network, **changes).train()
     batch = make_batch([source], [[5, 6]])
     outputs, _ = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
     return torch.as_tensor(outputs)
@@ -237,9 +261,16 @@ def test_each_dropout_is_where_its_name_says() -> None:
         outputs_in_training(one, embedding_dropout=everything), outputs_in_training(other, embedding_dropout=everything)
     )
     assert not torch.equal(outputs_in_training(one, memory_dropout=everything), without)
-    blind = {"memory_dropout": everything, "bridge": "zero"}  # nothing of the source reaches the decoder
+    blind: dict[str, Any] = {
+        "memory_dropout": everything,
+        "bridge": "zero",
+    }  # nothing of the source reaches the decoder
     assert torch.equal(outputs_in_training(one, **blind), outputs_in_training(other, **blind))
     assert not outputs_in_training(one, output_dropout=everything).any()
+    summary: dict[str, Any] = {"network": "summary", "bridge": "zero"}
+    assert not torch.equal(outputs_in_training(one, **summary), outputs_in_training(other, **summary))
+    blind = {**summary, "memory_dropout": everything}
+    assert torch.equal(outputs_in_training(one, **blind), outputs_in_training(other, **blind))
 
 
 def test_a_bidirectional_encoder_may_begin_twice_as_many_layers() -> None:

@@ -66,13 +66,17 @@ def layer_norm_gru(cell: LayerNormGRUCell, x: Array, h: Array, _: Array) -> tupl
 
 
 def multiplicative_lstm(cell: MultiplicativeLSTMCell, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-    """Krause et al. 2016: m = (W_mx x) * (W_mh h), then an LSTM whose past is m."""
-    of_m, of_gates = np.split(weight(cell.inputs), [HIDDEN])
-    b_m, b_gates = np.split(numpy_of(cell.inputs.bias), [HIDDEN])
-    m = (of_m @ x + b_m) * (weight(cell.recurrent) @ h)
-    i, f, g, o = np.split(of_gates @ x + weight(cell.recurrent_gates) @ m + b_gates, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
+    """Krause et al. 2016, one matrix for each letter: m, then what is new (not squashed), the gates, c, h."""
+    w_mx, w_ix, w_fx, w_hx, w_ox = np.split(weight(cell.inputs), 5)
+    b_m, b_i, b_f, b_h, b_o = np.split(numpy_of(cell.inputs.bias), 5)
+    w_im, w_fm, w_hm, w_om = np.split(weight(cell.recurrent_gates), 4)
+    m = (w_mx @ x + b_m) * (weight(cell.recurrent) @ h)
+    new = w_hx @ x + w_hm @ m + b_h
+    i = sigmoid(w_ix @ x + w_im @ m + b_i)
+    o = sigmoid(w_ox @ x + w_om @ m + b_o)
+    f = sigmoid(w_fx @ x + w_fm @ m + b_f)
+    c = f * c + i * new
+    return np.tanh(c * o), c
 
 
 EQUATIONS: list[tuple[Cell, Callable[..., tuple[Array, Array]]]] = [

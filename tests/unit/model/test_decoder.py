@@ -299,6 +299,18 @@ def test_see_decoder_merges_word_and_context_and_hands_on_state_and_context() ->
             close(weights[row, position], np.array([*a_t, *[0.0] * (SRC - length)]))
 
 
+def test_gnmt_decoder_drops_what_goes_up_from_layer_to_layer_and_not_the_context() -> None:
+    cells = [LSTMCell(EMBEDDING + MEMORY, HIDDEN), LSTMCell(HIDDEN + MEMORY, HIDDEN)]
+    attention = GlobalAttention(AdditiveScore(HIDDEN, MEMORY, 6))
+    decoder = fill(GnmtDecoder(cells, attention, MEMORY, 0.9999999, residual=False).double()).train()
+    source = source_of(decoder)
+    state = decoder.start(waves(2, 2, HIDDEN), waves(2, 2, HIDDEN, phase=1.0), source)
+    step = decoder.step(waves(2, EMBEDDING), state, source)
+    read = torch.cat([torch.zeros(2, HIDDEN, dtype=torch.float64), step.state.feed], dim=1)
+    expected, _ = cells[1](read, (state.hidden[1], state.cell[1]))
+    torch.testing.assert_close(step.output, expected, rtol=0, atol=1e-12)
+
+
 def additive_of(score: AdditiveScore) -> ScoreFunction:
     """v' tanh(W_a s + U_a h + b)."""
     w_a, u_a, v_a = numpy_of(score.query.weight), numpy_of(score.memory.weight), numpy_of(score.score.weight)[0]

@@ -19,7 +19,7 @@ from nmt.recipe.model import ModelOptions
         ({"decoder": {"type": "gnmt"}}, "layers: must be 2 or more for decoder gnmt"),
         (
             {"decoder": {"type": "conditional"}, "variational_dropout": True},
-            "variational_dropout: needs decoder luong,",
+            "variational_dropout: needs decoder luong, bahdanau or see",
         ),
         (
             {"attention": {"type": "summary"}, "encoder": {"self_attention": 2}},
@@ -48,5 +48,8 @@ def test_how_a_trained_network_was_begun_and_dropped_does_not_matter() -> None:
         "cell": {"type": "lstm", "forget_bias": 2.0},
     }
     assert ModelOptions.model_validate(changes).of_trained() == ModelOptions().of_trained()
+    names = [{"attention": {"type": name, "size": 7}} for name in ("additive", "concat")]
+    additive, concat = (ModelOptions.model_validate(name).of_trained() for name in names)
+    assert additive == concat  # one score by two names
     dropping = ModelOptions.model_validate({"cell": {"type": "lstm", "recurrent_dropout": 0.5}})
     assert dropping.of_trained() != ModelOptions().of_trained()  # it has cells of its own
