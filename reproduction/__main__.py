@@ -1,5 +1,6 @@
 """Makes docs/reproduction.md: result files of finished runs, and the page.
 
+python -m reproduction train FOLDER [--source en --target de] [--seed 2] [data.path=...]
 python -m reproduction collect recipes/multi30k/feed.yaml RUN ... --commit COMMIT
 python -m reproduction bentrevett recipes/de-en.yaml RUN --commit COMMIT
 python -m reproduction page
@@ -14,10 +15,11 @@ from nmt.errors import UserError
 from nmt.report.collect import read_runs
 from nmt.text import write_text
 from reproduction import bentrevett
-from reproduction.collect import describe, full_name, with_sets
-from reproduction.files import FOLDER, PROTOCOL, name_of, write_json
+from reproduction.collect import describe, full_name, this_commit, with_sets
+from reproduction.files import FOLDER, PROTOCOL, Result, name_of, read_results, write_json
 from reproduction.page import page
 from reproduction.searches import measure
+from reproduction.training import RECIPES, missing, train_rows
 
 PAGE = FOLDER.with_suffix(".md")
 
@@ -36,6 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(required=True)
+    training = commands.add_parser("train", help="train and collect the rows that have no result file yet")
+    training.add_argument("folder", type=Path, help="where the runs are to lie")
+    training.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="fields of the recipes to change")
+    training.add_argument("--source", default="de", help="source language")
+    training.add_argument("--target", default="en", help="target language")
+    training.add_argument("--seed", type=int, default=1)
+    training.set_defaults(run_command=_train)
     collect = commands.add_parser("collect", help="write the result file of each finished run")
     _add_run(collect, "+")
     collect.add_argument("--row", help="what the row is called; the recipe's name")
@@ -56,13 +65,25 @@ def _add_run(command: argparse.ArgumentParser, number: str | int) -> None:
     command.add_argument("--commit", required=True, help="of the code that trained")
 
 
+def _train(options: argparse.Namespace) -> None:
+    commit, direction = this_commit(), (options.source, options.target)
+    rows = missing(read_results(), direction, options.seed)
+    for row, folder in train_rows(rows, options.folder, direction, options.seed, options.overrides):
+        (run,) = read_runs([folder])
+        _write(describe(run, RECIPES / f"{row}.yaml", row, commit) | measure(run, "auto", _say))
+
+
 def _collect(options: argparse.Namespace) -> None:
     for run in read_runs(options.run):
         found = describe(run, options.recipe, options.row or options.recipe.stem, options.commit)
         measured = {} if options.scores_only else measure(run, options.device, _say)
-        path = FOLDER / f"{name_of(found)}.json"
-        write_json(path, with_sets({**found, **measured}, options.set))
-        _say(f"written: {path}")
+        _write(with_sets({**found, **measured}, options.set))
+
+
+def _write(result: Result) -> None:
+    path = FOLDER / f"{name_of(result)}.json"
+    write_json(path, result)
+    _say(f"written: {path}")
 
 
 def _bentrevett(options: argparse.Namespace) -> None:

@@ -37,7 +37,7 @@ def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
         "parameters": results["parameters"],
         **{name: train[name] for name in ("seconds", "epochs", "steps", "target_tokens_per_second")},
         "commit": full_name(commit),
-        "measured_at": _measured_at(),
+        "measured_at": this_commit(),
         "versions": results["versions"],
         "hashes": results["hashes"],
         **{name: results[name] for name in ("validation", "test") if name in results},
@@ -57,7 +57,12 @@ def full_name(commit: str) -> str:
     return found.stdout[:12]
 
 
-def _measured_at() -> str:
+def this_commit() -> str:
+    """The commit of this code.
+
+    Raises:
+        UserError: if it was changed since.
+    """
     commit = describe_versions()["commit"]
     if commit.endswith("+"):
         raise UserError(

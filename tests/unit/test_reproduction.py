@@ -15,9 +15,10 @@ import pytest
 from nmt import train
 from nmt.errors import UserError
 from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe_file import load_recipe
 from nmt.report.collect import comparable, read_runs
 from nmt.report.significance import bootstrap
-from reproduction import bentrevett, collect
+from reproduction import bentrevett, collect, training
 from reproduction.__main__ import PAGE
 from reproduction.claims import CLAIMS, ROWS, Evidence, verdict
 from reproduction.collect import describe, read_set, with_sets
@@ -27,6 +28,7 @@ from reproduction.page import page
 from reproduction.rows import rows_table
 from reproduction.searches import PAIRS, SEARCHES, measure
 from reproduction.significance import LONG, Difference, count, difference, read, resample, written
+from reproduction.training import missing
 from tests.finished_runs import REFERENCES, finished_run, worse
 from tests.training_runs import tiny_recipe
 
@@ -408,6 +410,30 @@ def test_results_are_compared(trained: list[Path]) -> None:
     assert (comparison.better, comparison.worse, comparison.seeds) == (*rows, (1, 1))
     bleu = [comparison.bleu.better, comparison.bleu.worse]
     assert bleu == pytest.approx([each["test"]["beam"]["bleu"] for each in results])
+
+
+def test_rows_without_a_result_are_missing() -> None:
+    assert missing([], ("de", "en"), 1) == list(ROWS)
+    known = [result("feed", 30.0), result("gru", 30.0, seed=2), result("rnn", 30.0, target="de")]
+    assert missing(known, ("de", "en"), 1) == [row for row in ROWS if row != "feed"]
+    assert missing(known, ("de", "en"), 2) == [row for row in ROWS if row != "gru"]
+    assert missing(known, ("en", "de"), 1) == [row for row in ROWS if row != "rnn"]
+
+
+def test_rows_are_trained_but_for_those_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny_recipe(tmp_path, trainer={"max_epochs": 1})
+    for row in ("feed", "gru"):
+        shutil.copy(recipe, tmp_path / f"{row}.yaml")
+    monkeypatch.setattr(training, "RECIPES", tmp_path)
+    options = load_recipe(recipe).recipe.data
+    direction = options.source, options.target
+    taken = tmp_path / "runs" / f"feed.{direction[0]}-{direction[1]}.seed3"
+    taken.mkdir(parents=True)
+    ((row, run),) = training.train_rows(["feed", "gru"], tmp_path / "runs", direction, 3, ["search.beam_size=2"])
+    (finished,) = read_runs([run])
+    assert (row, finished.recipe.training.seed, finished.recipe.search.beam_size) == ("gru", 3, 2)
+    with pytest.raises(UserError, match="the training failed"):
+        list(training.train_rows(["gru"], tmp_path / "more", direction, 3, ["search.beam_size=0"]))
 
 
 def test_a_commit_that_is_none_is_refused(trained: list[Path]) -> None:
