@@ -58,8 +58,8 @@ def by_step(items: Sequence[T], begin: T, end: T, aligned_to: AlignedTo) -> list
     """What the attention of each step belongs to, out of something that every target token has.
 
     A step reads one token and predicts the next, so a target of n tokens takes n + 1 steps, and the attention of a step
-    belongs to one of the two. Luong et al. 2015, footnote 14: to the predicted one where the location score is used, to
-    the one that is read where a score compares states.
+    belongs to one of the two: in our models to the predicted one, whose probability it makes. Luong et al. 2015,
+    footnote 14, take the one that is read where a score compares states.
 
     Args:
         items: one for each token of a target, without begin and end.

@@ -172,12 +172,13 @@ CLAIMS = (
     Claim(
         "unknown",
         "Unknown words replaced by the source word that they look at",
-        "Better replaced: Luong et al. 2015, tables 1 and 4. The attention of a step is that of the word it reads for "
-        "scores that compare states, of the word it predicts for the score location (footnote 14); there location has "
-        "input feeding.",
+        "Better replaced: Luong et al. 2015, tables 1 and 4; there location has input feeding, and a step's attention "
+        "is that of the word it reads for scores that compare states (footnote 14). In our models it is that of the "
+        "word it predicts ([alignments](alignments.md#whose-alignment-a-step-is)), which is what is compared here; the "
+        "other reading stands beside it in the tables of every search.",
         (
-            Pair("beam 5, replaced, input", "beam 5", "20.9 and 19.0", "local-p"),
-            Pair("beam 5, replaced, input", "beam 5", "19.1 and 17.3", "feed"),
+            Pair("beam 5, replaced, predicted", "beam 5", "20.9 and 19.0", "local-p"),
+            Pair("beam 5, replaced, predicted", "beam 5", "19.1 and 17.3", "feed"),
             Pair("beam 5, replaced, predicted", "beam 5", "19.3 and 18.1", "global-location"),
         ),
     ),

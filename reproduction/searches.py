@@ -13,6 +13,7 @@ from nmt.report.gradients import reach
 from nmt.report.models import load_set
 from nmt.tokenizer import UNK
 from nmt.translator import Translator
+from reproduction.claims import CLAIMS
 from reproduction.significance import count, difference, resample, written
 
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -27,16 +28,8 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 """Options of each search; the length penalty is 1 and unknown words stay as they are where nothing else is said."""
 
-PAIRS = (
-    ("beam 5", "beam 1"),
-    ("beam 10", "beam 1"),
-    ("beam 10", "beam 50"),
-    ("beam 10", "beam 10, penalty 0"),
-    ("beam 10", "beam 10, penalty 0.5"),
-    ("beam 5, replaced, input", "beam 5"),
-    ("beam 5, replaced, predicted", "beam 5"),
-)
-"""Searches of one model that are compared."""
+PAIRS = tuple(dict.fromkeys((pair.better, pair.worse) for claim in CLAIMS for pair in claim.pairs if pair.row))
+"""Searches of one model of which a paper says that the first is better."""
 
 _SAME = 0.2  # BLEU; another device rounds otherwise
 _PLAIN = {"length_penalty": 1.0, "replace_unknown": False, "dictionary": None}

@@ -38,8 +38,8 @@ class SearchOptions(Section):
     max_source_length: Positive = 1000
     """Longer source lines are cut to this many pieces, with a warning."""
     alignment: AlignedTo = "predicted"
-    """Whose alignment the attention of a step is: that of the token it predicts, or of the token it reads (Luong et al.
-    2015, footnote 14: `input` for scores that compare states, `predicted` for the location score)."""
+    """Whose alignment the attention of a step is: that of the token it predicts, as in our models, or of the token it
+    reads (as Luong et al. 2015, footnote 14, have it for scores that compare states)."""
     replace_unknown: bool = False
     """Put the source word that it looks at most in the place of each unknown word (Luong et al. 2015, section 4), or
     what `dictionary` has for it."""

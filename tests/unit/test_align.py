@@ -1,11 +1,19 @@
-"""Attention by steps, pieces and words, against sums by hand and in loops."""
+"""Attention by steps, pieces and words, against sums by hand and in loops, and of a model against known pairs."""
+
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from nmt.align import Alignment, by_step, to_words
+from nmt.data.batch import make_batch
+from nmt.forced import attention
+from nmt.model.build import build_model
+from nmt.recipe.model import ModelOptions
 from nmt.recipe.search import AlignedTo
+from nmt.tokenizer import BOS, EOS
+from nmt.training.loss import sequence_loss
 
 
 @pytest.mark.parametrize(("aligned_to", "expected"), [("predicted", [7, 8, 9, 3]), ("input", [2, 7, 8, 9])])
@@ -65,3 +73,40 @@ def test_without_words_there_are_no_links() -> None:
 
 def test_of_equal_weights_the_first_is_taken() -> None:
     assert Alignment(["a", "b"], ["x"], torch.tensor([[0.5, 0.5]])).links() == [(0, 0)]
+
+
+def test_a_trained_models_attention_is_that_of_the_word_it_predicts() -> None:
+    """Also for a score that compares states, of which Luong et al. 2015, footnote 14, have it otherwise.
+
+    Every word has one translation, and the target is in reversed order, so that no neighbour is right by chance.
+    """
+    words = range(4, 12)
+    random = np.random.default_rng(1)
+
+    def sentences(number: int) -> list[list[int]]:
+        return [random.permutation(words)[: random.integers(2, 5)].tolist() for _ in range(number)]
+
+    options = {"embedding_size": 16, "hidden_size": 24, "dropout": 0.0, "attention": {"type": "general"}}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = build_model(ModelOptions.model_validate(options), words.stop, words.stop)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
+    for _ in range(120):
+        sources = sentences(16)
+        loss = sequence_loss(model, make_batch(sources, [source[::-1] for source in sources]))
+        optimizer.zero_grad()
+        torch.autograd.backward(loss.objective / loss.tokens)
+        optimizer.step()
+    found = {"predicted": 0.0, "input": 0.0}
+    pairs = [(source, source[::-1]) for source in sentences(50)]
+    weights = attention(model, pairs, 50)
+    for of in get_args(AlignedTo):
+        links = [
+            (source[i] if i < len(source) else EOS, token)
+            for (source, target), rows in zip(pairs, weights, strict=True)
+            for i, token in zip(rows.argmax(dim=1).tolist(), by_step(target, BOS, EOS, of), strict=True)
+            if token in words
+        ]
+        found[of] = sum(one == other for one, other in links) / len(links)
+    assert found["predicted"] > 0.9
+    assert found["input"] < 0.5

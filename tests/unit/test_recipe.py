@@ -440,6 +440,4 @@ def test_every_recipe_of_the_repository_is_sound() -> None:
     for path in recipes:
         loaded = load_recipe(path)
         assert loaded.tokenizers in (None, root / "tokenizers")
-        if loaded.recipe.search.replace_unknown:  # Luong et al. 2015, footnote 14
-            of = "predicted" if loaded.recipe.model.attention.type == "location" else "input"
-            assert loaded.recipe.search.alignment == of, path
+        assert loaded.recipe.search.alignment == "predicted", path  # what our models learn: test_align.py

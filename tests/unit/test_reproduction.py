@@ -110,8 +110,6 @@ def test_every_compared_row_is_one_that_is_trained() -> None:
     assert {row for pair in compared_rows() for row in pair} <= set(ROWS)
     assert {pair.row for claim in CLAIMS for pair in claim.pairs} - {None} <= set(ROWS)
     assert all((RECIPES / f"{row}.yaml").exists() for row in ROWS)
-    searched = [pair for claim in CLAIMS for pair in claim.pairs if pair.row]
-    assert {(pair.better, pair.worse) for pair in searched} <= set(PAIRS)
     assert {name for pair in PAIRS for name in pair} <= set(SEARCHES)
     assert len({claim.key for claim in CLAIMS}) == len(CLAIMS)
 
