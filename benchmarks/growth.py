@@ -100,11 +100,11 @@ class _Numbers(Tokenizer):
     def __init__(self) -> None:
         self.preparation = Preparation()
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode(self, texts: Sequence[str], more: Sequence[Sequence[str]] | None = None) -> list[list[int]]:
         """The ids in each text."""
         return [[int(number) for number in text.split()] for text in texts]
 
-    def spell(self, ids: Sequence[Sequence[int]]) -> list[str]:
+    def spell(self, ids: Sequence[Sequence[int]], more: Sequence[str] = ()) -> list[str]:
         """The ids as text."""
         return [" ".join(map(str, sequence)) for sequence in ids]
 

@@ -239,7 +239,8 @@ def read_tokenizers(folder: Path, recipe: Recipe) -> TokenizerPair:
     source = load_tokenizer(folder / _SOURCE)
     target = load_tokenizer(folder / _TARGET) if (folder / _TARGET).exists() else source
     of_source, of_target = preparations(recipe.tokenizer, recipe.data)
-    return TokenizerPair(source.with_preparation(of_source), target.with_preparation(of_target))
+    sides = source.with_preparation(of_source), target.with_preparation(of_target)
+    return TokenizerPair(*sides, copies=recipe.copies_unknown_words)
 
 
 def _own_weights(model: Seq2Seq) -> dict[str, torch.Tensor]:

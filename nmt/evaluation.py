@@ -198,7 +198,7 @@ def _search(
 
 def _plain(target: Tokenizer, found: Translation) -> Translation:
     """A translation with its unknown words as they are."""
-    (prepared,) = target.spell([found.ids])
+    (prepared,) = target.spell([found.ids], found.words)
     return found.reading(prepared, target)
 
 

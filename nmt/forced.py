@@ -14,7 +14,7 @@ from nmt.memory import SMALLER_BATCHES, enough_memory
 from nmt.model.dropout import evaluating
 from nmt.model.ensemble import Network
 from nmt.recipe.search import SearchOptions
-from nmt.tokenizer import BOS, EOS, PAD, TokenizerPair
+from nmt.tokenizer import BOS, EOS, PAD, SourceIds, TokenizerPair
 
 T = TypeVar("T")
 Ids = Sequence[int]
@@ -72,14 +72,22 @@ def _step_through(model: Network, pairs: Sequence[Pair], batch_size: int, run: C
 
 
 def align_pieces(
-    model: Network, pairs: Sequence[Pair], tokenizers: TokenizerPair, options: SearchOptions
+    model: Network,
+    sources: Sequence[SourceIds],
+    targets: Sequence[Ids],
+    tokenizers: TokenizerPair,
+    options: SearchOptions,
 ) -> list[Alignment]:
     """The attention of each translation over its source, with the pieces that it belongs to; raises as `attention`."""
-    source, target = tokenizers.source, tokenizers.target
-    tokens = [by_step(ids, BOS, EOS, options.alignment) for _, ids in pairs]
+    pairs = [(source.ids, target) for source, target in zip(sources, targets, strict=True)]
+    found = zip(sources, targets, attention(model, pairs, options.batch_size), strict=True)
     return [
-        Alignment(source.pieces([*ids, EOS]), target.pieces(steps), weights)
-        for (ids, _), steps, weights in zip(pairs, tokens, attention(model, pairs, options.batch_size), strict=True)
+        Alignment(
+            tokenizers.source.pieces([*source.ids, EOS], source.words),
+            tokenizers.target.pieces(by_step(target, BOS, EOS, options.alignment), source.words),
+            weights,
+        )
+        for source, target, weights in found
     ]
 
 

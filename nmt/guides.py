@@ -9,7 +9,7 @@ import torch
 from nmt.errors import UserError
 from nmt.search.constrained import Progress
 from nmt.search.types import SearchSettings
-from nmt.tokenizer import Tokenizer
+from nmt.tokenizer import SourceIds, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,20 @@ class Line:
     Attributes:
         number: its place among the lines.
         source: its pieces; none of a blank line.
+        words: those of it that have ids of their own.
         prefix: the first pieces of its translation.
         phrases: the pieces of what must occur in it.
     """
 
     number: int
     source: list[int]
+    words: tuple[str, ...]
     prefix: list[int]
     phrases: list[list[int]]
 
 
 def guided_lines(
-    sources: Sequence[list[int]], guides: Sequence[Guide] | None, target: Tokenizer, settings: SearchSettings
+    sources: Sequence[SourceIds], guides: Sequence[Guide] | None, target: Tokenizer, settings: SearchSettings
 ) -> list[Line]:
     """The lines with what their translations must hold.
 
@@ -57,21 +59,29 @@ def guided_lines(
         UserError: if there is not one guide for each line, or no translation could follow one.
     """
     if guides is None:
-        return [Line(number, source, [], []) for number, source in enumerate(sources)]
+        return [Line(number, source.ids, source.words, [], []) for number, source in enumerate(sources)]
     if len(guides) != len(sources):
         raise UserError(f"{len(sources)} lines to translate, but guides for {len(guides)}; there must be one for each")
-    prefixes = target.encode([guide.prefix.strip() for guide in guides])
-    phrases = [target.encode([one for phrase in guide.phrases if (one := phrase.strip())]) for guide in guides]
+    words = [source.words for source in sources]
+    prefixes = target.encode([guide.prefix.strip() for guide in guides], words)
+    phrases = [_phrases(guide, own, target) for guide, own in zip(guides, words, strict=True)]
     if any(prefixes) and any(phrases):
         raise UserError("prefixes and phrases cannot be had together; give one of them")
     if any(phrases) and (settings.processors or settings.diversity_groups > 1):
         raise UserError("phrases that must occur cannot be had with search.block_ngrams or diversity_groups")
-    lines = [Line(number, *ids) for number, ids in enumerate(zip(sources, prefixes, phrases, strict=True))]
-    limits = settings.max_length(torch.tensor([len(source) + 1 for source in sources]))
+    asked = enumerate(zip(sources, prefixes, phrases, strict=True))
+    lines = [Line(number, source.ids, source.words, prefix, some) for number, (source, prefix, some) in asked]
+    limits = settings.max_length(torch.tensor([len(source.ids) + 1 for source in sources]))
     for line, guide, most in zip(lines, guides, limits.tolist(), strict=True):
         if line.source:
             _check(line, guide, most, settings)
     return lines
+
+
+def _phrases(guide: Guide, words: tuple[str, ...], target: Tokenizer) -> list[list[int]]:
+    """The pieces of the phrases of a line with these words of its own."""
+    phrases = [one for phrase in guide.phrases if (one := phrase.strip())]
+    return target.encode(phrases, [words] * len(phrases))
 
 
 def _check(line: Line, guide: Guide, most: int, settings: SearchSettings) -> None:

@@ -6,9 +6,9 @@ import re
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,14 @@ class WordVocabulary:
         """A word, marked by U+2581 as the beginning that it is."""
         return self._pieces[word]
 
-    def encode(self, text: str) -> list[int]:
-        """The id of each word between white space."""
-        return [self._ids.get(word, UNK) for word in text.split()]
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Those between white space that are unknown, each once, in the order in which they come."""
+        return tuple(dict.fromkeys(word for word in text.split() if word not in self._ids))
+
+    def encode(self, text: str, more: Sequence[str] = ()) -> list[int]:
+        """The id of each word between white space; `more` are words with ids beyond the vocabulary, in their order."""
+        beyond = {word: len(self._pieces) + place for place, word in enumerate(more)}
+        return [self._ids.get(word, beyond.get(word, UNK)) for word in text.split()]
 
     def encode_as_offset_mapping(self, text: str) -> dict[str, list[tuple[int, int]]]:
         """Under `offsets` where each word lies: its first character, and the one after its last."""
@@ -75,6 +80,25 @@ class WordVocabulary:
         """The words with spaces between."""
         words = (UNKNOWN if word == UNK else self._pieces[word][1:] for word in ids if word not in (PAD, BOS, EOS))
         return " ".join(words)
+
+
+@dataclass(frozen=True)
+class SourceIds:
+    """A source, some of whose unknown words may have ids of their own, by which they can be copied.
+
+    Attributes:
+        ids: without begin and end.
+        words: these words; with V words in the vocabulary V + k is the id of `words[k]`, on the target's side, too.
+    """
+
+    ids: list[int]
+    words: tuple[str, ...] = ()
+
+    def cut(self, length: int) -> "SourceIds":
+        """The first pieces only, and of the words those that are still there."""
+        ids = self.ids[:length]
+        size = max(self.ids, default=0) + 1 - len(self.words)  # of the vocabulary, where there are words
+        return SourceIds(ids, self.words[: max(max(ids, default=0) + 1 - size, 0)])
 
 
 class Tokenizer:
@@ -107,10 +131,27 @@ class Tokenizer:
         """The texts as they are cut into pieces."""
         return [self.preparation.prepare(text) for text in texts]
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The most probable segmentation of each text, without begin and end."""
+    def encode(self, texts: Sequence[str], more: Sequence[Sequence[str]] | None = None) -> list[list[int]]:
+        """The most probable segmentation of each text, without begin and end.
+
+        Args:
+            texts: the text.
+            more: for each text, words with ids beyond the vocabulary: those of `SourceIds`; None for none at all.
+        """
+        words = [()] * len(texts) if more is None else more
+        return [self._encode(*one) for one in zip(self.prepare(texts), words, strict=True)]
+
+    def encode_open(self, texts: Sequence[str]) -> list[SourceIds]:
+        """The same, with an id of its own for each unknown word of a text; only a vocabulary of words has any."""
+        prepared, processor = self.prepare(texts), self._processor
+        of_words = isinstance(processor, WordVocabulary)
+        unknown = [processor.unknown_words(text) if of_words else () for text in prepared]
+        return [SourceIds(self._encode(*one), one[1]) for one in zip(prepared, unknown, strict=True)]
+
+    def _encode(self, prepared: str, more: Sequence[str]) -> list[int]:
         # One by one: for a list SentencePiece starts a thread, which takes longer than most texts.
-        return [self._processor.encode(text) for text in self.prepare(texts)]
+        ids: list[int] = self._processor.encode(prepared, more) if more else self._processor.encode(prepared)
+        return ids
 
     def sample(self, texts: Sequence[str], alpha: float, random: np.random.Generator) -> list[list[int]]:
         """A random segmentation of each text, as probable as its probability to the power of `alpha` (Kudo 2018).
@@ -139,16 +180,27 @@ class Tokenizer:
         """The texts as a person writes them, on one line each."""
         return [self.preparation.restore(text) for text in self.spell(ids)]
 
-    def spell(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The prepared texts that the pieces spell, on one line each: a line break spelled in bytes becomes a space."""
-        texts = (self._processor.decode(list(sequence)) for sequence in ids)
+    def spell(self, ids: Sequence[Sequence[int]], more: Sequence[str] = ()) -> list[str]:
+        """The prepared texts that the pieces spell, on one line each: a line break spelled in bytes becomes a space.
+
+        Args:
+            ids: of the pieces of each text.
+            more: the words that ids beyond the vocabulary stand for; one that is not given reads as an unknown one
+                with its number.
+        """
+        texts = (self._spell(sequence, more) for sequence in ids)
         return [text.translate(_LINE_BREAKS) for text in texts]
 
-    def fill(self, ids: Sequence[int], words: Iterable[str]) -> str:
+    def _spell(self, ids: Sequence[int], more: Sequence[str]) -> str:
+        if max(ids, default=0) < len(self):
+            return str(self._processor.decode(list(ids)))
+        return self.fill([index for index in ids if index not in (PAD, BOS, EOS)], repeat(UNKNOWN), more)
+
+    def fill(self, ids: Sequence[int], words: Iterable[str], more: Sequence[str] = ()) -> str:
         """The prepared text as `spell` gives it, with a word of its own in the place of each unknown piece."""
         remaining = iter(words)
         pieces = [
-            next(remaining) if index == UNK else piece for index, piece in zip(ids, self.pieces(ids), strict=True)
+            next(remaining) if index == UNK else piece for index, piece in zip(ids, self.pieces(ids, more), strict=True)
         ]
         return str(self._processor.decode_pieces(pieces)).translate(_LINE_BREAKS)
 
@@ -179,9 +231,17 @@ class Tokenizer:
         offsets: list[tuple[int, int]] = self._processor.encode_as_offset_mapping(prepared)["offsets"]
         return offsets
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces as SentencePiece writes them, word beginnings marked by U+2581."""
-        return [str(self._processor.id_to_piece(piece)) for piece in ids]
+    def pieces(self, ids: Sequence[int], more: Sequence[str] = ()) -> list[str]:
+        """The pieces as SentencePiece writes them, word beginnings marked by U+2581; `more` as for `spell`."""
+        size = len(self)
+        return [
+            str(self._processor.id_to_piece(piece)) if piece < size else _beyond(piece - size, more) for piece in ids
+        ]
+
+
+def _beyond(number: int, more: Sequence[str]) -> str:
+    """The piece of the word of that number among those beyond the vocabulary."""
+    return "\u2581" + (more[number] if number < len(more) else f"{UNKNOWN}{number}")
 
 
 def _processor(model: bytes) -> Any:
@@ -203,10 +263,27 @@ _LINE_BREAKS = {ord("\n"): " ", ord("\r"): " "}
 
 @dataclass(frozen=True)
 class TokenizerPair:
-    """The tokenizers of both sides; with a joint model, of the same pieces."""
+    """The tokenizers of both sides; with a joint model, of the same pieces.
+
+    Attributes:
+        source: that of what is read.
+        target: that of what is written.
+        copies: whether unknown words of a source have ids of their own, so that they can be copied; for joint words.
+    """
 
     source: Tokenizer
     target: Tokenizer
+    copies: bool = field(default=False, kw_only=True)
+
+    def encode_sources(self, texts: Sequence[str]) -> list[SourceIds]:
+        """The pieces of each source, and its unknown words if they can be copied."""
+        if self.copies:
+            return self.source.encode_open(texts)
+        return [SourceIds(ids) for ids in self.source.encode(texts)]
+
+    def encode_targets(self, texts: Sequence[str], sources: Iterable[SourceIds]) -> list[list[int]]:
+        """The pieces of each target; an unknown word that its source holds, too, has the id that it has there."""
+        return self.target.encode(texts, [source.words for source in sources])
 
     @property
     def joint(self) -> bool:
@@ -221,6 +298,8 @@ class TokenizerPair:
         for side, tokenizer in (("source", self.source), ("target", self.target)):
             if tokenizer.preparation != Preparation():
                 digest.update(f"{side} {tokenizer.preparation}".encode())
+        if self.copies:
+            digest.update(b"copies")
         return digest.hexdigest()
 
 

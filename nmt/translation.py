@@ -17,6 +17,7 @@ class Translation:
         log_prob: natural logarithm of the translation's probability.
         ids: ids of its pieces, without begin and end.
         prepared: the text as the pieces spell it, before the steps of the target's preparation are undone.
+        words: those of its line that ids beyond the vocabulary stand for; see `nmt.tokenizer.SourceIds`.
     """
 
     text: str
@@ -24,16 +25,17 @@ class Translation:
     log_prob: float = 0.0
     ids: tuple[int, ...] = ()
     prepared: str = ""
+    words: tuple[str, ...] = ()
 
     def reading(self, prepared: str, target: Tokenizer) -> "Translation":
         """The same with another text, as it is before the steps of the target's preparation are undone."""
         return replace(self, text=target.preparation.restore(prepared), prepared=prepared)
 
 
-def spelled(hypotheses: Sequence[Hypothesis], target: Tokenizer) -> list[Translation]:
-    """What a search has found, as text."""
-    texts = target.spell([hypothesis.tokens for hypothesis in hypotheses])
+def spelled(hypotheses: Sequence[Hypothesis], words: tuple[str, ...], target: Tokenizer) -> list[Translation]:
+    """What a search has found for a line, as text; `words` are those of the line that have ids of their own."""
+    texts = target.spell([hypothesis.tokens for hypothesis in hypotheses], words)
     return [
-        Translation("", found.score, found.log_prob, tuple(found.tokens)).reading(text, target)
+        Translation("", found.score, found.log_prob, tuple(found.tokens), words=words).reading(text, target)
         for found, text in zip(hypotheses, texts, strict=True)
     ]

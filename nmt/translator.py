@@ -13,13 +13,13 @@ from nmt.align import AlignedPair, Alignment
 from nmt.batched_search import search_lines, search_settings
 from nmt.bundle import Bundle, load_bundle
 from nmt.errors import UserError
-from nmt.forced import Pair, WithoutAttention, align_pieces, align_words, attention, log_probs
+from nmt.forced import WithoutAttention, align_pieces, align_words, attention, log_probs
 from nmt.guides import Guide, Line, guided_lines
 from nmt.loading import make_network, search_options
 from nmt.model.ensemble import Network
 from nmt.recipe.search import SearchOptions
 from nmt.search.sampling import Sampling
-from nmt.tokenizer import UNK, TokenizerPair
+from nmt.tokenizer import UNK, SourceIds, TokenizerPair
 from nmt.translation import Translation, spelled
 from nmt.unknown import filled, read_dictionary
 
@@ -127,7 +127,7 @@ class Translator:
         wanted = [line for line in given if line.source]
         hypotheses = search_lines(self.model, wanted, self.options, n_best, sampling)
         for line, best in zip(wanted, hypotheses, strict=True):
-            found[line.number] = spelled(best, self.tokenizers.target)
+            found[line.number] = spelled(best, line.words, self.tokenizers.target)
         if self.options.replace_unknown:
             self._replace_unknown(lines, [line.source for line in given], found)
         return found
@@ -157,15 +157,16 @@ class Translator:
         Raises:
             UserError: if there is not one translation for each source.
         """
-        pairs = self._pairs(sources, targets, "scored")
+        read, given = self._pairs(sources, targets, "scored")
+        pairs = [(source.ids, target) for source, target in zip(read, given, strict=True)]
         found = log_probs(self.model, pairs, self.options.batch_size)
-        return [(log_prob, len(target) + 1) for log_prob, (_, target) in zip(found, pairs, strict=True)]
+        return [(log_prob, len(target) + 1) for log_prob, target in zip(found, given, strict=True)]
 
     def align(self, source: str, translation: Translation) -> Alignment | None:
         """The attention of a translation, by forced decoding; None if the model has no attention."""
-        (ids,) = self._encode([source], warn=lambda _: None)  # it has been said when the line was translated
+        read = self._encode([source], warn=lambda _: None)  # it has been said when the line was translated
         try:
-            return align_pieces(self.model, [(ids, translation.ids)], self.tokenizers, self.options)[0]
+            return align_pieces(self.model, read, [translation.ids], self.tokenizers, self.options)[0]
         except WithoutAttention:
             return None
 
@@ -177,8 +178,7 @@ class Translator:
         Raises:
             UserError: if there is not one translation for each source, or the model has no attention.
         """
-        pairs = self._pairs(sources, targets, "aligned")
-        aligned = align_pieces(self.model, pairs, self.tokenizers, self.options)
+        aligned = align_pieces(self.model, *self._pairs(sources, targets, "aligned"), self.tokenizers, self.options)
         return [
             AlignedPair(pieces, align_words(source, target, pieces, self.tokenizers, self.options))
             for source, target, pieces in zip(sources, targets, aligned, strict=True)
@@ -189,21 +189,23 @@ class Translator:
         """Where the network lies."""
         return next(self.model.parameters()).device
 
-    def _encode(self, lines: Sequence[str], warn: Callable[[str], None] | None = None) -> list[list[int]]:
+    def _encode(self, lines: Sequence[str], warn: Callable[[str], None] | None = None) -> list[SourceIds]:
         """Ids of each line; none for a blank one; cut where a line is far too long."""
         limit = self.options.max_source_length
-        sources = self.tokenizers.source.encode([line if line.strip() else "" for line in lines])
-        for line, ids in zip(lines, sources, strict=True):
-            if len(ids) > limit:
-                (warn or self._warn)(f"a line of {len(ids)} pieces was cut to {limit}: {line[:60]!r}...")
-                del ids[limit:]
-        return sources
+        sources = self.tokenizers.encode_sources([line if line.strip() else "" for line in lines])
+        for line, source in zip(lines, sources, strict=True):
+            if len(source.ids) > limit:
+                (warn or self._warn)(f"a line of {len(source.ids)} pieces was cut to {limit}: {line[:60]!r}...")
+        return [source.cut(limit) for source in sources]
 
-    def _pairs(self, sources: Sequence[str], targets: Sequence[str], done: str) -> list[Pair]:
-        """Ids of each source and its given translation; `done` says what is to be done with them."""
+    def _pairs(
+        self, sources: Sequence[str], targets: Sequence[str], done: str
+    ) -> tuple[list[SourceIds], list[list[int]]]:
+        """Ids of the sources, and of their given translations; `done` says what is to be done with them."""
         if len(sources) != len(targets):
             raise UserError(f"{len(sources)} sources cannot be {done} with {len(targets)} translations")
-        return list(zip(self._encode(sources), self.tokenizers.target.encode(targets), strict=True))
+        read = self._encode(sources)
+        return read, self.tokenizers.encode_targets(targets, read)
 
     def _lines(self, lines: Sequence[str], guides: Sequence[Guide] | None, sampling: Sampling | None) -> list[Line]:
         """The lines in ids, with what their translations must hold."""

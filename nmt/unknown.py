@@ -49,7 +49,7 @@ def filled(
     """
     source = tokenizers.source.written(line)[: weights.shape[1] - 1]  # a long line was cut
     words = replacements(found.ids, weights, source, dictionary, aligned_to)
-    return found.reading(tokenizers.target.fill(found.ids, words), tokenizers.target)
+    return found.reading(tokenizers.target.fill(found.ids, words, found.words), tokenizers.target)
 
 
 def replacements(

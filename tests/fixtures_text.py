@@ -16,6 +16,7 @@ from nmt.data.lexicon import learn_lexicon
 from nmt.data.numbers import number_corpus
 from nmt.model.build import build_model
 from nmt.model.int8 import observed_limits, quantise
+from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
 from nmt.preparation import preparations
 from nmt.recipe.recipe import Recipe
@@ -82,18 +83,24 @@ def make_bundle(joint: bool = True, steps: int = 0, **sections: dict[str, Any]) 
     recipe = make_recipe(**sections)
     plain, prepared = tokenizer_pair(recipe.tokenizer.type, joint), preparations(recipe.tokenizer, recipe.data)
     sides = zip((plain.source, plain.target), prepared, strict=True)
-    tokenizers = TokenizerPair(*(side.with_preparation(preparation) for side, preparation in sides))
+    prepared_sides = (side.with_preparation(preparation) for side, preparation in sides)
+    tokenizers = TokenizerPair(*prepared_sides, copies=recipe.copies_unknown_words)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target)).eval()
-    batch = make_batch(tokenizers.source.encode(SOURCES[:8]), tokenizers.target.encode(TARGETS[:8]))
+    _practise(model, tokenizers, SOURCES[:8], TARGETS[:8], steps)
+    return Bundle(model.requires_grad_(False), recipe, tokenizers)
+
+
+def _practise(model: Seq2Seq, tokenizers: TokenizerPair, sources: list[str], targets: list[str], steps: int) -> None:
+    read = tokenizers.encode_sources(sources)
+    batch = make_batch([source.ids for source in read], tokenizers.encode_targets(targets, read))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
     for _ in range(steps):
         optimizer.zero_grad()
         loss = sequence_loss(model, batch)
         torch.autograd.backward(loss.objective / loss.tokens)
         optimizer.step()
-    return Bundle(model.requires_grad_(False), recipe, tokenizers)
 
 
 @cache
@@ -101,6 +108,18 @@ def practised_bundle() -> Bundle:
     """A model of words that nearly knows its eight lines; not to be changed."""
     sizes = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.1}
     return make_bundle(steps=70, tokenizer={"type": "word"}, model=sizes)
+
+
+@cache
+def copying_bundle() -> Bundle:
+    """A pointer-generator that has begun to copy lines with words that it cannot know; not to be changed."""
+    see = {"pointer": True, "decoder": {"type": "see"}, "attention": {"type": "additive", "size": 16}}
+    sizes = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
+    bundle = make_bundle(tokenizer={"type": "word"}, model=see | sizes)
+    lines = [f"{line} Wort{number} {number}" for number, line in enumerate(SOURCES[:8])]
+    _practise(bundle.model.requires_grad_(True), bundle.tokenizers, lines, lines, 60)
+    bundle.model.requires_grad_(False)
+    return bundle
 
 
 def exported(bundle: Bundle) -> Bundle:

@@ -118,7 +118,7 @@ def _json_line(translator: "Translator", line: str, found: "Sequence[Translation
             "text": best.text,
             "score": best.score,
             "log_prob": best.log_prob,
-            "tokens": translator.tokenizers.target.pieces(best.ids),
+            "tokens": translator.tokenizers.target.pieces(best.ids, best.words),
         }
         if alignments:
             alignment = translator.align(line, best) if line.strip() else None

@@ -87,8 +87,9 @@ class _Encode:
 
     def __call__(self, rows: Mapping[str, Sequence[str | None]]) -> dict[str, list[Any]]:
         sources, targets = ([text or "" for text in rows[side]] for side in ("source", "target"))
-        src_ids = self.tokenizers.source.encode(sources)
-        tgt_ids = self.tokenizers.target.encode(targets)
+        read = self.tokenizers.encode_sources(sources)
+        src_ids = [source.ids for source in read]
+        tgt_ids = self.tokenizers.encode_targets(targets, read)
         return {
             "source": sources,
             "target": targets,

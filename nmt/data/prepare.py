@@ -39,7 +39,8 @@ def prepare_tokenizers(loaded: LoadedRecipe, training: Dataset, say: Callable[[s
     else:
         source = _prepare(loaded, training, {"source": of_source}, say)
         target = _prepare(loaded, training, {"target": of_target}, say)
-    return TokenizerPair(source.with_preparation(of_source), target.with_preparation(of_target))
+    sides = source.with_preparation(of_source), target.with_preparation(of_target)
+    return TokenizerPair(*sides, copies=loaded.recipe.copies_unknown_words)
 
 
 def _prepare(

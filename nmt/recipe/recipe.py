@@ -34,6 +34,11 @@ class Recipe(Section):
     published: list[PublishedFigure] = Field(default=[])
     """Published figures that are printed beside our own."""
 
+    @property
+    def copies_unknown_words(self) -> bool:
+        """Whether words that no vocabulary has can be copied; of pieces nothing is unknown."""
+        return self.model.pointer and self.tokenizer.type == "word"
+
 
 def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
     """Fields that are right by themselves, but not beside a field of another section: their key, and what they need.

@@ -74,7 +74,8 @@ def reach(bundle: Bundle, sources: Sequence[str], references: Sequence[str]) -> 
     would have left out are left out here.
     """
     limit = bundle.recipe.data.max_length
-    pairs = zip(bundle.tokenizers.source.encode(sources), bundle.tokenizers.target.encode(references), strict=True)
+    read = bundle.tokenizers.encode_sources(sources)
+    pairs = zip([source.ids for source in read], bundle.tokenizers.encode_targets(references, read), strict=True)
     chosen = sorted(
         (pair for pair in pairs if all(0 < len(ids) <= limit for ids in pair)), key=lambda pair: -len(pair[1])
     )[:_SENTENCES]

@@ -103,7 +103,7 @@ def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder:
         _write_lines(hypotheses / f"{name}.no-unk.reference.txt", map(_on_one_line, evaluation.no_unk.references))
     for search, result in searches.items():
         _write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
-        pieces = (translator.tokenizers.target.pieces(found.ids) for found in result.translations)
+        pieces = (translator.tokenizers.target.pieces(found.ids, found.words) for found in result.translations)
         _write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
     return evaluation
 

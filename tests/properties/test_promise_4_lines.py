@@ -20,7 +20,16 @@ from nmt.search.sampling import Sampling
 from nmt.text import count_lines, read_blocks, read_lines
 from nmt.tokenizer import TokenizerPair
 from nmt.translator import Translator
-from tests.fixtures_text import KINDS, ODD_LINES, SOURCES, make_bundle, piecewise, practised_bundle, saved
+from tests.fixtures_text import (
+    KINDS,
+    ODD_LINES,
+    SOURCES,
+    copying_bundle,
+    make_bundle,
+    piecewise,
+    practised_bundle,
+    saved,
+)
 from tests.training_runs import nmt_command
 
 ODD_BYTES = [
@@ -74,7 +83,7 @@ def test_a_stream_has_the_lines_of_a_file_however_it_arrives(
 
 @cache
 def practised(kind: str) -> Bundle:
-    return KINDS[kind](practised_bundle())
+    return copying_bundle() if kind == "copying" else KINDS[kind](practised_bundle())
 
 
 @cache
@@ -82,11 +91,11 @@ def prepared(kind: str) -> Bundle:
     """The same behind Moses tokenization, lower case and one form for each mark."""
     bundle = practised(kind)
     sides = zip((bundle.tokenizers.source, bundle.tokenizers.target), ("de", "en"), strict=True)
-    pair = TokenizerPair(*(side.with_preparation(Preparation(True, True, True, language)) for side, language in sides))
-    return replace(bundle, tokenizers=pair)
+    prepared_sides = (side.with_preparation(Preparation(True, True, True, language)) for side, language in sides)
+    return replace(bundle, tokenizers=TokenizerPair(*prepared_sides, copies=bundle.tokenizers.copies))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "copying"])
 @pytest.mark.parametrize("made", [practised, prepared])
 @settings(max_examples=30)
 @given(lines=st.lists(st.text(st.characters(exclude_characters="\n"), max_size=12), max_size=12))
@@ -113,8 +122,11 @@ def test_any_lines_give_as_many_in_their_order(made: Callable[[str], Bundle], ki
     ],
     ids=["blocked", "diverse", "sampled", "prefixed", "constrained"],
 )
-def test_odd_lines_give_as_many_whatever_is_asked_of_the_search(search: dict[str, Any], asked: dict[str, Any]) -> None:
-    bundle = practised("trained")
+@pytest.mark.parametrize("kind", ["trained", "copying"])
+def test_odd_lines_give_as_many_whatever_is_asked_of_the_search(
+    search: dict[str, Any], asked: dict[str, Any], kind: str
+) -> None:
+    bundle = practised(kind)
     limits = {"beam_size": 2, "max_length_ratio": 0.5, "max_length_extra": 12, "max_source_length": 40}
     options = bundle.recipe.search.model_copy(update={**limits, **search})
     translate = Translator(bundle.model, bundle.tokenizers, options, warn=lambda _: None)

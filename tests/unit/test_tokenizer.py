@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from nmt.errors import UserError
 from nmt.preparation import Preparation
 from nmt.recipe.tokenizer import TokenizerOptions
-from nmt.tokenizer import BOS, EOS, PAD, UNK, UNKNOWN, Tokenizer, TokenizerPair, load_tokenizer, train_tokenizer
+from nmt.tokenizer import (
+    BOS,
+    EOS,
+    PAD,
+    UNK,
+    UNKNOWN,
+    SourceIds,
+    Tokenizer,
+    TokenizerPair,
+    load_tokenizer,
+    train_tokenizer,
+)
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, tokenizer
 
 KINDS = ["unigram", "bpe", "char", "word"]
@@ -313,6 +324,39 @@ def test_unknown_pieces_are_filled_and_nothing_else_changes(kind: str) -> None:
         for word in words:
             expected = expected.replace(UNKNOWN, word, 1)
         assert found == expected
+
+
+def test_unknown_words_of_a_source_have_ids_of_their_own_on_both_sides() -> None:
+    model = tokenizer("word")
+    size, (eins,) = len(model), model.encode(["eins"])[0]
+    pair = TokenizerPair(model, model, copies=True)
+    texts = ["quux eins foo quux", "eins", ""]
+    sources = pair.encode_sources(texts)
+    assert sources[0] == SourceIds([size, eins, size + 1, size], ("quux", "foo"))
+    assert sources[1:] == [SourceIds([eins]), SourceIds([])]
+    targets = pair.encode_targets(["foo bar eins", "quux", ""], sources)
+    assert targets == [[size + 1, UNK, eins], [UNK], []]
+    assert model.spell([sources[0].ids, targets[0]], sources[0].words) == [texts[0], f"foo {UNKNOWN} eins"]
+    assert model.spell([[BOS, size + 1, UNK, EOS]]) == [f"{UNKNOWN}1 {UNKNOWN}"]  # without the words
+    assert model.fill(targets[0], ["x"], sources[0].words) == "foo x eins"
+    assert model.pieces(targets[0], sources[0].words) == ["\u2581foo", "<unk>", "\u2581eins"]
+    assert pair.fingerprint != TokenizerPair(model, model).fingerprint
+    assert TokenizerPair(model, model).encode_sources(texts)[0] == SourceIds([UNK, eins, UNK, UNK])
+
+
+def test_a_source_that_is_cut_keeps_the_words_that_are_left() -> None:
+    size = 7
+    source = SourceIds([4, size, 5, size, size + 1, 4, size + 2], ("a", "b", "c"))
+    kept = [len(source.cut(length).words) for length in range(8)]
+    assert kept == [0, 0, 1, 1, 1, 2, 2, 3]
+    assert source.cut(5) == SourceIds([4, size, 5, size, size + 1], ("a", "b"))
+    assert SourceIds([4, 5]).cut(1) == SourceIds([4])
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_of_pieces_nothing_is_unknown_that_could_be_copied(kind: str) -> None:
+    model = tokenizer(kind)
+    assert model.encode_open(SOURCES[:5]) == [SourceIds(ids) for ids in model.encode(SOURCES[:5])]
 
 
 def test_any_word_may_be_filled_in() -> None:

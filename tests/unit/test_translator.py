@@ -14,9 +14,12 @@ import pytest
 import torch
 
 from nmt.batched_search import search_settings
+from nmt.bundle import load_bundle
 from nmt.cli import main
 from nmt.errors import UserError
 from nmt.evaluation import evaluate_translator
+from nmt.export import export
+from nmt.guides import Guide
 from nmt.loading import choose_device
 from nmt.preparation import Preparation
 from nmt.recipe.evaluation import EvaluationOptions
@@ -24,7 +27,16 @@ from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
 from nmt.translation import Translation
 from nmt.translator import Translator
-from tests.fixtures_text import SOURCES, TARGETS, make_bundle, practised_bundle, saved, tokenizer, write_lines
+from tests.fixtures_text import (
+    SOURCES,
+    TARGETS,
+    copying_bundle,
+    make_bundle,
+    practised_bundle,
+    saved,
+    tokenizer,
+    write_lines,
+)
 
 LINES = SOURCES[:8]
 
@@ -122,7 +134,7 @@ def test_an_alignment_is_a_distribution_for_every_piece(attention: dict[str, Any
     found = translate.translate(LINES[:2])[0][0]
     alignment = translate.align(LINES[0], found)
     assert alignment is not None
-    assert alignment.source == [*translate.tokenizers.source.pieces(translate._encode(LINES[:1])[0]), "</s>"]
+    assert alignment.source == [*translate.tokenizers.source.pieces(translate._encode(LINES[:1])[0].ids), "</s>"]
     assert alignment.target == [*translate.tokenizers.target.pieces(found.ids), "</s>"]
     assert alignment.weights.shape == (len(alignment.target), len(alignment.source))
     torch.testing.assert_close(alignment.weights.sum(dim=1), torch.ones(len(alignment.target)))
@@ -176,7 +188,7 @@ def test_the_attention_is_that_of_the_steps_of_the_search(attention: dict[str, A
     found = translate.translate(LINES[:3])
     longest = max(found, key=lambda best: len(best[0].ids))[0]
     source = LINES[found.index([longest])]
-    (ids,) = translate._encode([source])
+    ids = translate._encode([source])[0].ids
     state = bundle.model.start(torch.tensor([[*ids, EOS]]), torch.tensor([len(ids) + 1]))
     rows, decoder = [], state.decoder
     for token in (BOS, *longest.ids):
@@ -211,6 +223,83 @@ def test_of_a_long_line_the_words_that_are_left_are_aligned() -> None:
     assert pair.words.weights.shape == (2, 5)
     assert pair.words.weights[:, :3].any()
     assert not pair.words.weights[:, 3:].any()
+
+
+# -- copied words -------------------------------------------------------------------------------------------------
+
+STRANGE = [f"{SOURCES[3]} Quux 7", "Zyx", f"Xyzzy {SOURCES[1]} Xyzzy 5", ""]
+
+
+def copying(**search: Any) -> Translator:
+    bundle = copying_bundle()
+    options = {"max_length_ratio": 1.2, "max_length_extra": 1} | search
+    return Translator(bundle.model, bundle.tokenizers, bundle.recipe.search.model_copy(update=options))
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_words_that_no_vocabulary_has_are_copied(beam_size: int) -> None:
+    translate = copying(beam_size=beam_size)
+    size, read = len(translate.tokenizers.target), [set(line.split()) for line in STRANGE]
+    found = translate.translate(STRANGE, n_best=beam_size)
+    assert "Quux" in found[0][0].text.split()
+    for line, words, many in zip(STRANGE, read, found, strict=True):
+        for best in many:
+            copied = [word for word, piece in zip(best.text.split(), best.ids, strict=True) if piece >= size]
+            assert set(copied) <= words & set(best.words)
+            pieces = translate.tokenizers.target.pieces(best.ids, best.words)
+            assert [piece[1:] for piece in pieces if piece != "<unk>"] == [
+                word for word in best.text.split() if word != UNKNOWN
+            ]
+            if UNK not in best.ids:
+                ((log_prob, _),) = translate.score([line], [best.text])
+                assert log_prob == pytest.approx(best.log_prob, abs=1e-4) or not line
+            alignment = translate.align(line, best)
+            assert alignment is not None
+            assert alignment.target[:-1] == pieces
+            assert [piece[1:] for piece in alignment.source[:-1]] == line.split()
+
+
+def test_a_guide_may_name_a_word_of_the_source() -> None:
+    lines = ["eins Quux", "eins zwei"]
+    for beam_size in (1, 4):
+        translate = copying(beam_size=beam_size)
+        for guides in ([Guide("Quux")] * 2, [Guide(phrases=("Quux eins",)), Guide()]):
+            found = translate.translate(lines, guides=guides)
+            assert "Quux" in found[0][0].text.split()
+            assert "Quux" not in found[1][0].text
+            assert all(math.isfinite(best.log_prob) for (best,) in found)
+
+
+def test_an_unknown_word_that_is_no_word_of_the_source_can_be_replaced() -> None:
+    translate = copying(replace_unknown=True)
+    found = translate.translate(["eins Quux"], guides=[Guide("Zyx Quux")])[0][0]
+    assert found.ids[:2] == (UNK, len(translate.tokenizers.target))
+    assert found.text.split()[0] in ("eins", "Quux")
+    assert found.text.split()[1] == "Quux"
+
+
+def test_of_a_line_that_was_cut_no_word_is_copied_that_is_not_read() -> None:
+    translate = copying(max_source_length=3)
+    (found,) = translate.translate(["eins Quux zwei Zyx"])[0]
+    assert found.words == ("Quux",)
+    assert translate.score(["eins Quux zwei Zyx"], ["Zyx"]) == translate.score(["eins Quux zwei"], ["Zyx"])
+
+
+def test_models_that_copy_translate_together_but_not_with_others() -> None:
+    bundle = copying_bundle()
+    together = Translator.from_bundles([bundle, bundle], "cpu")
+    alone = Translator.from_bundles([bundle], "cpu")
+    assert together(STRANGE) == alone(STRANGE)
+    with pytest.raises(UserError, match="models 1 and 2 have different tokenizers"):
+        Translator.from_bundles([bundle, practised_bundle()], "cpu")
+
+
+def test_a_model_that_copies_is_the_same_after_it_was_saved(tmp_path: Path) -> None:
+    loaded = load_bundle(saved(copying_bundle(), tmp_path / "model"))
+    assert loaded.tokenizers.copies
+    assert Translator.from_bundle(loaded, "cpu")(STRANGE) == Translator.from_bundle(copying_bundle(), "cpu")(STRANGE)
+    with pytest.raises(UserError, match="cannot be exported"):
+        export(loaded, loaded.recipe.data, int8=True, candidates=0)
 
 
 # -- unknown words ------------------------------------------------------------------------------------------------

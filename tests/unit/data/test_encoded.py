@@ -40,9 +40,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     encode = Tokenizer.encode
 
-    def counting(self: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    def counting(self: Tokenizer, texts: Sequence[str], *more: Sequence[Sequence[str]]) -> list[list[int]]:
         seen.append(len(texts))
-        return encode(self, texts)
+        return encode(self, texts, *more)
 
     monkeypatch.setattr(Tokenizer, "encode", counting)
     return seen
