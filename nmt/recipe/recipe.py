@@ -60,6 +60,10 @@ def _of_model(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str]
         case {"model": ModelOptions(pointer=True), "training": TrainingOptions() as training}:
             if training.label_smoothing:
                 yield ("training", "label_smoothing"), "must be 0 with model.pointer: true"
+    match sections:
+        case {"model": ModelOptions(attends=False) as model, "training": TrainingOptions() as training}:
+            if training.coverage_loss:
+                yield ("training", "coverage_loss"), f"needs an attention; model.attention is {model.attention.type}"
 
 
 def _of_data(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:

@@ -43,6 +43,9 @@ class TrainingOptions(Section):
     schedule: Schedule = ConstantSchedule()
     label_smoothing: Fraction = 0.0
     """Share of the probability spread over the vocabulary (Szegedy et al. 2016)."""
+    coverage_loss: NonNegativeFloat = 0.0
+    """Factor of the coverage loss, which keeps the attention from what it has looked at before (See et al. 2017,
+    equation 13; there 1). Perplexity goes without it."""
     monitor: Literal["bleu", "perplexity"] = "bleu"
     """What on the validation set decides about the best checkpoint, early stopping and the plateau."""
     patience: Positive | None = None
@@ -56,8 +59,10 @@ class TrainingOptions(Section):
         if self.start_from is not None:
             need = "cannot be had with start_from, which has embeddings of its own"
             yield from ((key, need) for key, given in embeddings.items() if given)
-        if self.label_smoothing and isinstance(self.objective, MinimumRiskObjective):
-            yield "label_smoothing", "has no part in objective minimum_risk; set it to 0.0"
+        if isinstance(self.objective, MinimumRiskObjective):
+            of_likelihoods = {"label_smoothing": self.label_smoothing, "coverage_loss": self.coverage_loss}
+            need = "has no part in objective minimum_risk; set it to 0.0"
+            yield from ((key, need) for key, given in of_likelihoods.items() if given)
 
     @property
     def monitor_mode(self) -> Literal["min", "max"]:

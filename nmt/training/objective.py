@@ -26,10 +26,11 @@ class Likelihood:
     """Every word predicted from the reference words before it."""
 
     label_smoothing: float
+    coverage_loss: float = 0.0
 
     def __call__(self, model: Seq2Seq, batch: Batch, step: int) -> Loss:
         """See `Objective`."""
-        return sequence_loss(model, batch, self.label_smoothing)
+        return sequence_loss(model, batch, self.label_smoothing, self.coverage_loss)
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def make_objective(recipe: Recipe, target: Tokenizer) -> Objective:
 
 
 def _of_type(recipe: Recipe, target: Tokenizer) -> Objective:
-    options = recipe.training.objective
+    options, factors = recipe.training.objective, (recipe.training.label_smoothing, recipe.training.coverage_loss)
     match options:
         case LikelihoodObjective():
-            return Likelihood(recipe.training.label_smoothing)
+            return Likelihood(*factors)
         case ScheduledSamplingObjective():
-            return ScheduledSampling(options.decay, recipe.training.label_smoothing)
+            return ScheduledSampling(options.decay, *factors)
         case MinimumRiskObjective():
             freely = recipe.search.model_copy(update={"beam_size": 1, "block_ngrams": None})
             sampler = Sampler(options.samples, search_settings(freely))

@@ -34,6 +34,9 @@ def load_start(recipe: Recipe) -> Bundle | None:
     theirs, ours = (
         {"tokenizer": each.tokenizer.model_dump(), "model": each.model.of_trained()} for each in (start.recipe, recipe)
     )
+    of_attention = ours["model"]["attention"], theirs["model"]["attention"]
+    if [each.get("coverage") for each in of_attention] == ["sum", None]:
+        of_attention[1]["coverage"] = "sum"  # whose weights are new: See et al. 2017, section 5, learn it at the end
     if found := first_difference(ours, theirs):
         key, own, another = found
         raise UserError(f"{place}: its {key} is {another!r}, but the recipe's {own!r}; give it the same")
@@ -52,7 +55,7 @@ def set_pretrained(
         model: a fresh network.
         tokenizers: its tokenizers.
         recipe: names the files of word vectors.
-        start: the model to start from.
+        start: the model to start from; what it has not, such as the weights of a coverage, stays random.
         say: takes what the person should know.
 
     Raises:
@@ -60,7 +63,7 @@ def set_pretrained(
     """
     options = recipe.training
     if start is not None:
-        model.load_state_dict(start.model.state_dict())
+        model.load_state_dict(model.state_dict() | start.model.state_dict())
         say(f"weights: those of {options.start_from}")
     sides = (
         ("source", options.source_embeddings, model.src_embedding, tokenizers.source),

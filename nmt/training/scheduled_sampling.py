@@ -24,6 +24,7 @@ class ScheduledSampling:
 
     decay: Decay
     label_smoothing: float
+    coverage_loss: float = 0.0
 
     def __call__(self, model: Seq2Seq, batch: Batch, step: int) -> Loss:
         """See `nmt.training.objective.Objective`.
@@ -32,7 +33,7 @@ class ScheduledSampling:
         them as it reads reference words.
         """
         read = mixed_words(model, batch, share_of_reference(self.decay, step))
-        return sequence_loss(model, replace(batch, tgt_in=read), self.label_smoothing)
+        return sequence_loss(model, replace(batch, tgt_in=read), self.label_smoothing, self.coverage_loss)
 
 
 def share_of_reference(decay: Decay, step: int) -> float:

@@ -161,7 +161,7 @@ def test_random_translations_belong_to_line_and_seed() -> None:
 
 
 def test_a_diverse_beam_has_equal_groups_and_greedy_search_none() -> None:
-    with pytest.raises(UserError, match=r"^search: diversity_groups \(2\) must divide beam_size \(5\)$"):
+    with pytest.raises(UserError, match=r"^search\.diversity_groups: must divide beam_size \(5\)$"):
         translator(beam_size=5, diversity_groups=2)
     diverse = translator(beam_size=4, diversity_groups=2, diversity_penalty=2.0)
     found = diverse.translate(LINES, n_best=4)

@@ -142,6 +142,22 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "training: {label_smoothing: 0.1, objective: {type: minimum_risk}}",
             "my.yaml:2: training.label_smoothing: has no part in objective minimum_risk; set it to 0.0",
         ),
+        (
+            "training: {coverage_loss: 1.0, objective: {type: minimum_risk}}",
+            "my.yaml:2: training.coverage_loss: has no part in objective minimum_risk; set it to 0.0",
+        ),
+        (
+            "{model: {attention: {type: none}}, training: {coverage_loss: 1.0}}",
+            "my.yaml:1: training.coverage_loss: needs an attention; model.attention is none",
+        ),
+        (
+            "{model: {pointer: true}, training: {label_smoothing: 0.1}}",
+            "my.yaml:1: training.label_smoothing: must be 0 with model.pointer: true",
+        ),
+        (
+            "{model: {pointer: true}, tokenizer: {joint: false}}",
+            "my.yaml:1: model.pointer: needs tokenizer.joint: true",
+        ),
         ("training: {seed: 9999999999999999999}", "my.yaml:2: training.seed: expected less than 9223372036854775808"),
         (
             "{model: {share_embeddings: true}, tokenizer: {joint: false}}",

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from nmt.data.batch import Batch, idle_batch, make_batch
+from nmt.model.mask import length_mask
 from nmt.tokenizer import PAD
-from nmt.training.loss import sequence_loss, smoothed_cross_entropy
+from nmt.training.loss import coverage_loss, sequence_loss, smoothed_cross_entropy
 from tests.helpers import ATTENTIONS, MECHANISMS, step_log_probs, tiny_model, waves
 
 TARGETS = torch.tensor([3, 0, 4, 4])
@@ -77,6 +78,37 @@ def test_every_token_is_predicted_from_those_before_it() -> None:
         log_probs, state = step_log_probs(model, torch.tensor([previous]), state)
         expected -= log_probs[0, following].item()
     assert sequence_loss(model, batch).nll.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_coverage_loss_is_equation_12() -> None:
+    lengths = [4, 1, 3]
+    weights = (3.0 * waves(3, 4, 5)).softmax(dim=2).requires_grad_()
+    expected = 0.0
+    for sentence, length in zip(weights.tolist(), lengths, strict=True):
+        for step, row in enumerate(sentence[:length]):
+            for place, weight in enumerate(row):
+                expected += min(weight, math.fsum(before[place] for before in sentence[:step]))
+    real = length_mask(torch.tensor(lengths), 4)
+    assert coverage_loss(weights, real).item() == pytest.approx(expected, rel=1e-13)
+    assert torch.autograd.gradcheck(lambda given: coverage_loss(given, real), (weights,))
+    assert coverage_loss(weights[:, :1], real[:, :1]).item() == 0.0
+
+
+@pytest.mark.parametrize("network", ["general", "see"])
+def test_the_objective_has_the_coverage_loss_and_the_likelihood_has_not(network: str) -> None:
+    model, batch = tiny_model(network).double(), make_batch([[4, 5, 6], [7]], [[8, 4], [5, 6, 7, 4]])
+    plain, covered = sequence_loss(model, batch), sequence_loss(model, batch, coverage=0.7)
+    weights = model.weights(batch.src_ids, batch.src_lengths, batch.tgt_in)
+    assert weights is not None
+    added = 0.7 * coverage_loss(weights, batch.tgt_out != PAD).item()
+    assert covered.objective.item() == pytest.approx(plain.objective.item() + added, rel=1e-12)
+    assert covered.nll.item() == plain.nll.item()
+    parameters = list(model.parameters())
+
+    def loss(*_: torch.Tensor) -> torch.Tensor:
+        return sequence_loss(model, batch, coverage=0.7).objective
+
+    assert torch.autograd.gradcheck(loss, tuple(parameters), fast_mode=True)
 
 
 def test_columns_of_nothing_but_padding_count_nothing() -> None:

@@ -141,6 +141,22 @@ def test_a_start_that_does_not_fit_is_one_line(tmp_path: Path, changes: list[str
     assert not (tmp_path / "run").exists()
 
 
+def test_coverage_may_be_learned_by_a_model_that_has_learned_without_it(tmp_path: Path) -> None:
+    model = {"embedding_size": 8, "hidden_size": 12, "attention": {"type": "additive", "size": 4}, "pointer": True}
+    start = saved(make_bundle(model=model), tmp_path / "start")
+    recipe = tiny_recipe(tmp_path, model=model, tokenizer={"vocab_size": 350, "byte_fallback": True})
+    changes = [f"training.start_from={start}", "training.coverage_loss=1.0", "trainer.max_steps=1"]
+    rate = "training.learning_rate=1.0e-30"
+    run = train(recipe, [*changes, rate, "model.attention.coverage=sum"], run=tmp_path / "run")
+    before, after = load_bundle(start).model.state_dict(), weights_of(run)
+    assert after.keys() - before.keys() == {"decoder.attention.covered.weight"}
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+    with pytest.raises(UserError, match=r"its model.attention.coverage is None, but the recipe's 'neural'; give it"):
+        train(recipe, [*changes, "model.attention.coverage=neural"], run=tmp_path / "other")
+    with pytest.raises(UserError, match=r"its model.attention.coverage is 'sum', but the recipe's None; give it"):
+        train(recipe, [f"training.start_from={run}"], run=tmp_path / "other")
+
+
 def test_a_start_of_other_languages_is_refused_where_the_tokenizers_know_them(tmp_path: Path) -> None:
     start = saved(make_bundle(tokenizer={"type": "word", "moses": True}), tmp_path / "start")
     turned = {"source": "en", "target": "de"}
