@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,15 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, content: bytes | None)
         load_checkpoint(path)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs heed Ctrl-C, also if the tests run in a background that ignores it, which programs inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("processes", [1, 2])
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, processes: int) -> None:
     devices = [f"trainer.devices={processes}", "trainer.strategy=ddp"] if processes > 1 else []
