@@ -14,6 +14,7 @@ from nmt import batched_search
 from nmt.model import decoder, int8, output, seq2seq
 from nmt.model.fast import cross_entropy, dropout, layers, loops, products, tanh
 from nmt.model.fast import decoder as fast_decoder
+from nmt.model.pointer import Copies
 from nmt.model.shortlist import Candidates
 from nmt.search import picking
 from nmt.training import loss, optim
@@ -40,8 +41,9 @@ class Lever:
 
 
 def _whole_logits(
-    inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    inputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, copies: Copies | None
 ) -> tuple[Tensor, Tensor]:
+    assert copies is None  # the networks that are measured make all words
     found = loss.smoothed_cross_entropy(products.linear(inputs, weight, bias), targets, smoothing)
     return found.objective, found.nll
 
