@@ -42,7 +42,7 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two values and how often chance alone would make a difference as large."""
+    """Two values and about how often chance alone would make a difference as large in its direction: sacreBLEU's p."""
 
     better: float
     worse: float
@@ -112,6 +112,10 @@ def difference_of_gains(better: tuple[Resampled, Resampled], worse: tuple[Resamp
 
 
 def _p(samples: Float[np.ndarray, " samples"], value: float) -> float:
-    """The share of samples whose size is above the mean size by more than the value's: sacreBLEU's definition."""
+    """The share of samples whose size is above the mean size by more than the value's: sacreBLEU's definition.
+
+    Where the difference is no small part of its spread, the samples lie on one side and their mean size is its own. So
+    the share is that of the samples beyond twice the difference: one tail, not two.
+    """
     sizes = np.abs(samples)
     return (int((sizes - sizes.mean() > abs(value)).sum()) + 1) / (len(samples) + 1)

@@ -12,7 +12,12 @@ from nmt.recipe.evaluation import EvaluationOptions
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
 
-_LEVEL = 0.05
+LEVEL = 0.025
+"""Below this p a difference is more than chance: of two equal systems either is better so in 5 % of cases.
+
+SacreBLEU's p (the share of samples with |d| - mean |d| > |difference|) is one-sided in effect.
+"""
+
 _METRICS = {"bleu": "BLEU", "chrf": "chrF2"}  # TER takes minutes; the names of the results are sacreBLEU's
 
 _INTERVALS = (
@@ -101,8 +106,10 @@ def significance(shared: SharedSet, chosen: Run) -> Section:
     ]
     header = ["run", *(column for name in found.estimates for column in (name, "mean ± 95 %", "p"))]
     test = (
-        f"p: how often chance alone would make a difference from {chosen.name} as large as this one (paired bootstrap, "
-        f"Koehn 2004). ▲ better, ▼ worse than {chosen.name} at p < {_LEVEL:g}; = no difference shown."
+        f"p: about how often chance alone would make a difference from {chosen.name} as large as this one in its "
+        "direction (paired bootstrap, Koehn 2004; sacreBLEU's p, which is one-sided in effect). "
+        f"▲ better, ▼ worse than {chosen.name} at p < {LEVEL:g}, by chance together in about one of twenty runs that "
+        "are as good; = no difference shown."
     )
     signatures = [f"{name}: {signature}" for name, signature in found.signatures.items()]
     compares = len(rows) > 1
@@ -117,5 +124,5 @@ def _cells(estimate: Estimate, chosen: Estimate) -> Sequence[str]:
         return f"{estimate.score:.2f}", interval, NOTHING
     if estimate.score == chosen.score:  # of which sacreBLEU says, by design, that chance has not made it
         return f"{estimate.score:.2f}", interval, "="
-    sign = "=" if estimate.p_value >= _LEVEL else "▲" if estimate.score > chosen.score else "▼"
+    sign = "=" if estimate.p_value >= LEVEL else "▲" if estimate.score > chosen.score else "▼"
     return f"{estimate.score:.2f}", interval, f"{sign} {estimate.p_value:.4f}"
