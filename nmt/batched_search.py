@@ -11,7 +11,7 @@ from nmt.batching import in_batches
 from nmt.data.batch import source_tensors
 from nmt.errors import UserError
 from nmt.guides import Line
-from nmt.memory import SMALLER_BATCHES, enough_memory
+from nmt.memory import SMALLER_SEARCH, enough_memory
 from nmt.model.dropout import evaluating
 from nmt.model.ensemble import Network
 from nmt.model.fast.products import goes_fast
@@ -38,7 +38,7 @@ def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:
         min_length_ratio=options.min_length_ratio,
         processors=() if options.block_ngrams is None else (BlockedNgrams(options.block_ngrams),),
         coverage_penalty=options.coverage_penalty,
-        diversity_groups=options.diversity_groups if options.beam_size > 1 else 1,  # of a recipe's, searched greedily
+        diversity_groups=options.groups,
         diversity_penalty=options.diversity_penalty,
     )
 
@@ -84,7 +84,7 @@ def _search(
         prefixes = ForcedPrefixes([line.prefix for line in lines], device)
         settings = replace(settings, processors=(*settings.processors, prefixes))
     batch = f"a batch of {src_ids.shape[0]} sentences, source {src_ids.shape[1]} pieces, beam {settings.beam_size}"
-    with enough_memory(batch, SMALLER_BATCHES):
+    with enough_memory(batch, SMALLER_SEARCH):
         if sampling is None:
             phrases = [line.phrases for line in lines]
             found = search(model, src_ids, src_lengths, settings, phrases if any(phrases) else None)

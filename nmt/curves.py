@@ -1,6 +1,7 @@
 """The learning curves of a run: a line of JSON for each point, written during the training."""
 
 import json
+import os
 from pathlib import Path
 
 CURVES_FILE = "curves.jsonl"
@@ -12,8 +13,12 @@ Curve = list[tuple[int, float]]
 
 def append_point(path: Path, step: int, **values: float) -> None:
     """Adds the values after an optimizer step to the end of a file, which is made if need be."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"step": step, **values}) + "\n")
+    line = json.dumps({"step": step, **values}) + "\n"
+    with path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else f"\n{line}"  # a run was killed within a line
+        file.write(line.encode())
 
 
 def read_curves(path: Path) -> dict[str, Curve]:

@@ -9,7 +9,7 @@ import torch
 from nmt.errors import UserError
 from nmt.search.constrained import Progress
 from nmt.search.types import SearchSettings
-from nmt.tokenizer import SourceIds, Tokenizer
+from nmt.tokenizer import UNK, SourceIds, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def guided_lines(
     limits = settings.max_length(torch.tensor([len(source.ids) + 1 for source in sources]))
     for line, guide, most in zip(lines, guides, limits.tolist(), strict=True):
         if line.source:
-            _check(line, guide, most, settings)
+            _check(line, guide, target, most)
     return lines
 
 
@@ -84,8 +84,8 @@ def _phrases(guide: Guide, words: tuple[str, ...], target: Tokenizer) -> list[li
     return target.encode(phrases, [words] * len(phrases))
 
 
-def _check(line: Line, guide: Guide, most: int, settings: SearchSettings) -> None:
-    """Refuses what a translation of `most` pieces has no room for, and phrases that may not come."""
+def _check(line: Line, guide: Guide, target: Tokenizer, most: int) -> None:
+    """Refuses what a translation of `most` pieces has no room for, and words that no translation may have."""
     asked = f"prefix {guide.prefix[:60]!r}" if line.prefix else f"phrases {', '.join(guide.phrases)[:60]!r}"
     size = len(line.prefix) or Progress.begin(line.phrases).left
     if size > most:
@@ -93,5 +93,8 @@ def _check(line: Line, guide: Guide, most: int, settings: SearchSettings) -> Non
             f"the {asked} have {size} pieces, but the translation of their line has {most} at the most; "
             "raise search.max_length_extra"
         )
-    if set(chain(*line.phrases)) & {*settings.banned, settings.eos}:
-        raise UserError(f"the {asked} hold a piece that no translation may have, such as an unknown word")
+    if UNK in chain(line.prefix, *line.phrases):
+        words = target.prepare([" ".join([guide.prefix, *guide.phrases])])[0].split()
+        found = zip(words, target.encode(words, [line.words] * len(words)), strict=True)
+        unknown = next((word for word, ids in found if UNK in ids), "a word")
+        raise UserError(f"the {asked} hold {unknown[:60]!r}, which the model's vocabulary does not have")

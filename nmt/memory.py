@@ -8,8 +8,11 @@ import torch
 
 from nmt.errors import ProcessError
 
-SMALLER_BATCHES = "--beam or the batch size (--batch-size, search.batch_size)"
-"""What a person can make smaller where a model is used; for `enough_memory`."""
+SMALLER_SEARCH = "--beam or the batch size (--batch-size, search.batch_size)"
+"""What a person can make smaller where a model searches; for `enough_memory`."""
+
+SMALLER_BATCHES = "the batch size (search.batch_size)"
+"""What a person can make smaller where a model steps through given translations; for `enough_memory`."""
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of mallopt, from malloc.h
 

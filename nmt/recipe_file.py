@@ -149,7 +149,8 @@ def read_overrides(overrides: Sequence[str], section: str) -> dict[str, Any]:
             draft.problems.append(f"command line: {override}: only fields of {section} can be changed here")
         elif key not in keys:
             path = tuple(key.split("."))
-            draft.problems.append(_line(f"command line: {override}", path, f"unknown key{_suggest_key(path)}"))
+            suggested = _suggest_key(path, [known for known in keys if known.startswith(f"{section}.")])
+            draft.problems.append(_line(f"command line: {override}", path, f"unknown key{suggested}"))
         else:
             _apply_override(draft, override)
     if draft.problems:
@@ -336,7 +337,7 @@ def _explain_one(problem: Any, path: KeyPath) -> tuple[KeyPath, str]:
     given, context = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
-            message = f"unknown key{_suggest_key(path)}"
+            message = f"unknown key{_suggest_key(path, ['extends', *_all_keys(Recipe)])}"
         case "missing":
             message = "this key is missing"
         case "model_attributes_type" if isinstance(given, str) and (types := _types(path)):
@@ -391,9 +392,8 @@ def _key_path(location: Iterable[str | int]) -> KeyPath:
     return tuple(path)
 
 
-def _suggest_key(path: KeyPath) -> str:
-    """The same key in another section, else the nearest at the same place, else the nearest anywhere."""
-    keys = ["extends", *_all_keys(Recipe)]
+def _suggest_key(path: KeyPath, keys: Sequence[str]) -> str:
+    """The same key in another section, else the nearest at the same place, else the nearest anywhere, of all `keys`."""
     *section, wrong = map(str, path)
     namesakes = [key for key in keys if key.rpartition(".")[2] == wrong]
     siblings = {key.rpartition(".")[2]: key for key in keys if key.split(".")[:-1] == section}

@@ -1,6 +1,7 @@
 """Lines of text: they end at a line feed and nowhere else (a carriage return before it is tolerated)."""
 
 import codecs
+import errno
 import io
 import os
 import secrets
@@ -131,6 +132,28 @@ def discard_output() -> None:
 def scratch_path(path: Path) -> Path:
     """A hidden name beside `path` that nobody else uses, to write what is then renamed."""
     return path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+
+
+def check_writable(path: Path) -> None:
+    """Tries whether `write_bytes` can write a file there, before the work that it takes to have something to write.
+
+    Its folder is made; nothing else is left.
+
+    Raises:
+        UserError: if it cannot.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            return
+        path = path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = scratch_path(path)
+        scratch.touch(exist_ok=False)
+        scratch.unlink()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:

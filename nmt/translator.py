@@ -118,7 +118,9 @@ class Translator:
         """
         if isinstance(lines, str):  # a sequence, too, of its letters
             raise TypeError("translate takes a list of lines; for a single one call the translator itself")
-        if not 1 <= n_best <= self.options.beam_size and sampling is None:
+        if n_best < 1:
+            raise UserError(f"n_best {n_best}: expected at least 1")
+        if n_best > self.options.beam_size and sampling is None:
             raise UserError(
                 f"the {n_best} best translations need a beam of {n_best} (--beam), not {self.options.beam_size}"
             )

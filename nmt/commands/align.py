@@ -10,6 +10,7 @@ from nmt.commands.arguments import (
     BLOCK_LINES,
     add_model,
     add_pairs,
+    add_search_fields,
     add_trained_model,
     load,
     load_trained,
@@ -30,6 +31,7 @@ def add_align(commands: Any) -> None:
     )
     add_model(command)
     add_pairs(command)
+    add_search_fields(command)
     command.add_argument(
         "--format",
         choices=("pharaoh", "jsonl"),
@@ -50,7 +52,10 @@ def add_align(commands: Any) -> None:
 
 def _align(options: argparse.Namespace) -> None:
     from nmt.links import alignment_errors, pharaoh, read_gold
+    from nmt.text import check_writable
 
+    if options.png is not None:
+        check_writable(options.png / "1.png")
     lines = list(zip(*read_pairs(options.source, options.target), strict=True))
     gold = options.gold and read_gold(options.gold, [(len(s.split()), len(t.split())) for s, t in lines])
     translator = load(options)

@@ -82,6 +82,11 @@ def add_search(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dictionary", metavar="FILE", help="with it: what to put for a source word, tab-separated (the recipe's)"
     )
+    add_search_fields(command)
+
+
+def add_search_fields(command: argparse.ArgumentParser) -> None:
+    """Fields of the recipe's `search` to change, anywhere among the arguments; for `search_options`."""
     command.add_argument(
         "overrides", metavar="search.KEY=VALUE", nargs="*", default=[], help="change a field of the recipe's search"
     )
@@ -177,7 +182,11 @@ def load_trained(options: argparse.Namespace) -> "tuple[Bundle, DataOptions]":
 
 
 def search_options(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of the recipe's `search`."""
+    """What the command line says of the recipe's `search`.
+
+    Raises:
+        UserError: if it has no such field, or a field is given twice.
+    """
     from nmt.recipe_file import read_overrides
 
     arguments = {
@@ -189,8 +198,12 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
         "dictionary": "dictionary",
     }
     given = {field: getattr(options, argument, None) for field, argument in arguments.items()}
-    options_given = {field: value for field, value in given.items() if value is not None}
-    return read_overrides(getattr(options, "overrides", []), "search") | options_given
+    named = {field: value for field, value in given.items() if value is not None}
+    changed = read_overrides(options.overrides, "search")
+    for field in named.keys() & changed.keys():
+        option = arguments[field].replace("_", "-")
+        raise UserError(f"--{option} and search.{field}={changed[field]} say the same; give one of them")
+    return changed | named
 
 
 def with_path(data: "DataOptions", path: Sequence[str] | None) -> "DataOptions":

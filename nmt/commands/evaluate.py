@@ -43,7 +43,7 @@ def add_evaluate(commands: Any) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from nmt.text import write_text
+    from nmt.text import check_writable, write_text
 
     if (options.source is None) != (options.reference is None):
         raise UserError("give --source and --reference together")
@@ -53,6 +53,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         for given in (options.source, options.reference):
             if given is not None and given.exists() and given.samefile(options.output):
                 raise UserError(f"--output {options.output}: this file is to be read; give another one to write")
+    if options.output is not None:
+        check_writable(options.output)
     from nmt.bundle import find_bundle, load_bundle
     from nmt.evaluation import evaluate_translator
     from nmt.translator import Translator
@@ -71,10 +73,10 @@ def _evaluate(options: argparse.Namespace) -> None:
             raise UserError("the recipe names no test split; give --split, or --source and --reference")
         sources, references = load_texts(with_path(recipe.data, options.data), title)
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
-    if options.output is not None:
-        write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))
     split = title if options.source is None else None
     write_line(_shown(evaluation, recipe, split, title, options.json))
+    if options.output is not None:
+        write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))
 
 
 def _shown(evaluation: "Evaluation", recipe: "Recipe", split: str | None, title: str, as_json: bool) -> str:

@@ -13,10 +13,12 @@ from nmt.commands.arguments import (
     add_model,
     add_pairs,
     add_search,
+    add_search_fields,
     load,
     positive,
     positive_number,
     read_pairs,
+    search_options,
     whole,
     write_line,
 )
@@ -96,6 +98,9 @@ def _sampling(options: argparse.Namespace) -> "Sampling | None":
         raise UserError(f"--{next(iter(given)).replace('_', '-')} needs --sample")
     if not options.sample:
         return None
+    beam = {"beam_size": " (--beam)", "diversity_groups": "", "diversity_penalty": ""}
+    for field in beam.keys() & search_options(options).keys():
+        raise UserError(f"--sample draws without a beam; leave out search.{field}{beam[field]}")
     from nmt.search.sampling import Sampling
 
     return Sampling(**given)
@@ -136,6 +141,7 @@ def add_score(commands: Any) -> None:
     )
     add_model(command)
     add_pairs(command)
+    add_search_fields(command)
     command.set_defaults(run_command=_score)
 
 

@@ -28,7 +28,8 @@ class SearchOptions(Section):
     """Beta of Wu et al. 2016, equation 14: scores fall by what of the source a translation has not looked at. Needs an
     attention. 0: none."""
     diversity_groups: Positive = 1
-    """Groups of the beam, each of which keeps away from the words of those before it (Vijayakumar et al. 2018)."""
+    """Groups of the beam, each of which keeps away from the words of those before it (Vijayakumar et al. 2018). A beam
+    of one is one group."""
     diversity_penalty: NonNegativeFloat = 0.5
     """What a word costs for each hypothesis of an earlier group that has it at the same place (lambda of the paper)."""
     forbid_unknown: bool = False
@@ -46,7 +47,12 @@ class SearchOptions(Section):
     dictionary: str | None = None
     """A file of translations for `replace_unknown`: source word, tab, target word on each line; the first one wins."""
 
+    @property
+    def groups(self) -> int:
+        """Groups that the beam is divided into: those asked for, but one of a beam that is a single hypothesis."""
+        return self.diversity_groups if self.beam_size > 1 else 1
+
     def problems(self) -> Iterator[Problem]:
         """See `Section`."""
-        if self.beam_size % self.diversity_groups:
+        if self.beam_size % self.groups:
             yield "diversity_groups", f"must divide beam_size ({self.beam_size})"

@@ -14,7 +14,7 @@ from nmt.report.models import Inspection, inspect, load_set
 from nmt.report.page import html_page, markdown_page
 from nmt.report.samples import aligned_lines, alignments, translations
 from nmt.report.significance import significance
-from nmt.text import write_text
+from nmt.text import check_writable, write_text
 
 
 def write_report(runs: Sequence[Path], against: Path | None, folder: Path, say: Callable[[str], None]) -> Path:
@@ -35,20 +35,12 @@ def write_report(runs: Sequence[Path], against: Path | None, folder: Path, say: 
     found = read_runs(runs)
     chosen = None if against is None else _chosen(found, against)
     sets = comparable(found)
-    _make(folder)
+    check_writable(folder / "index.html")
     chapters = [_chapter(shared, chosen if chosen in shared.runs else None, say) for shared in sets]
     pages = {"index.html": html_page(chapters), "report.md": markdown_page(chapters)}
     for name, content in pages.items():
         write_text(folder / name, content)
     return folder / "index.html"
-
-
-def _make(folder: Path) -> None:
-    """Makes the folder before the work begins, so that one that cannot be written is known at once."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {folder}: cannot be written: {error.strerror}") from None
 
 
 def _chosen(runs: Sequence[Run], against: Path) -> Run:

@@ -1,6 +1,7 @@
 """What a report consists of, before it becomes HTML or Markdown."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from markupsafe import Markup
 NOTHING = "–"
 """What a table shows where there is no value."""
 
+_HARMFUL = ("Cc", "Cs", "Cn")
+_DIRECTIONS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 _NUMBER = re.compile(rf"[\d.,()±+\-−%\s]*\d[\d.,()±%\s]*|{NOTHING}|")
 
 
@@ -88,5 +91,13 @@ class Chapter:
 
 
 def printable(text: str) -> str:
-    """A text of the data with a mark in the place of each character that no page can hold."""
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+    """A text of the data with U+FFFD in the place of each character that no page can hold, or that would turn it round.
+
+    Those are control characters, surrogates, what is no character, and the marks that embed, override or isolate a
+    direction. Spaces of all kinds, joiners and soft hyphens stay.
+    """
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_harmful(character) else character for character in text)
+
+
+def _is_harmful(character: str) -> bool:
+    return unicodedata.category(character) in _HARMFUL or unicodedata.bidirectional(character) in _DIRECTIONS

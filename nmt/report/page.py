@@ -71,6 +71,6 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As Markdown that shows just this text, also within a table."""
-    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """As Markdown that shows just this text, on one line, also within a table."""
+    plain = re.sub(r"\s*[\r\n]\s*", " ", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", plain)

@@ -9,9 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nmt.errors import UserError
 from nmt.search.beam import beam_search
 from nmt.search.picking import Drawn
 from nmt.search.types import Choice, Histories, Hypothesis, ModelStep, Processor, SearchSettings, State, StepModel
+
+_COLDEST, _HOTTEST = 1e-6, 1e6  # beyond, single precision knows no other temperature
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class Sampling:
     temperature: float = 1.0
     top_k: int | None = None
     first: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises a UserError if it is none by which can be drawn."""
+        if not _COLDEST <= self.temperature <= _HOTTEST:
+            raise UserError(f"temperature {self.temperature:g}: expected one from {_COLDEST:g} to {_HOTTEST:g}")
+        if self.top_k is not None and self.top_k < 1:
+            raise UserError(f"top_k {self.top_k}: expected at least 1")
+        if self.seed < 0:
+            raise UserError(f"seed {self.seed}: expected at least 0")
 
 
 def sample(

@@ -47,7 +47,7 @@ def test_links_on_as_many_lines(files: dict[str, Path], tmp_path: Path) -> None:
 
 def test_all_weights_and_pictures(files: dict[str, Path], tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
-    options = ["--format", "jsonl", "--of", "input", "--png", pictures]
+    options = ["--format", "jsonl", "search.alignment=input", "--png", pictures]
     done = run_nmt("align", *arguments(files), *map(str, options), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     translate = Translator.load(files["--model"], "cpu", alignment="input")
@@ -74,6 +74,8 @@ def test_mistakes_are_one_line(files: dict[str, Path], tmp_path: Path) -> None:
         ({"--source": Path("one")}, [], f"one has 1 lines, but {files['--target']} has {len(PAIRS)}"),
         ({}, ["--gold", "gold"], "gold:2: a link of source word 99 and target word 0, counted from 0, but"),
         ({}, ["--gold", "nowhere"], "nowhere: No such file or directory"),
+        ({}, ["--of", "input", "search.alignment=input"], "--of and search.alignment=input say the same; give one"),
+        ({}, ["--png", "one"], f"{tmp_path}/one/1.png: cannot be written: "),
     ):
         done = run_nmt("align", *arguments({**files, **changed}), *options, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")

@@ -79,7 +79,9 @@ def test_a_part_of_another_split_and_another_beam(run: Path, tmp_path: Path) -> 
 def test_scores_of_given_translations_make_up_the_perplexity(
     run: Path, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    done = run_nmt("score", "--model", run, "--source", files[0], "--target", files[1], cwd=tmp_path)
+    done = run_nmt(
+        "score", "--model", run, "--source", files[0], "--target", files[1], "search.batch_size=4", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     scores = [float(line) for line in done.stdout.split()]
     assert len(scores) == 15
@@ -97,6 +99,7 @@ def test_scores_of_given_translations_make_up_the_perplexity(
         (["--split", "tset"], "tset"),
         (["--model", "nowhere"], "nowhere: no model here"),
         (["--device", "tpu9"], "--device tpu9"),
+        (["--output", "."], ".: cannot be written: Is a directory"),
         (["--beam", "0"], "0 is not a whole number from 1 up"),
     ],
 )

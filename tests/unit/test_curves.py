@@ -31,3 +31,13 @@ def test_of_steps_that_a_resumed_run_takes_again_the_later_line_counts_and_half_
         file.write('{"step": 40, "lo\n')
     append_point(path, 20, loss=0.5)
     assert read_curves(path) == {"loss": [(10, 10.0), (20, 0.5), (30, 30.0)]}
+
+
+def test_after_half_a_line_a_new_one_is_begun(tmp_path: Path) -> None:
+    path = tmp_path / "curves.jsonl"
+    append_point(path, 10, loss=1.0)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"step": 20, "lo')
+    append_point(path, 20, loss=0.5)
+    append_point(path, 30, loss=0.25)
+    assert read_curves(path) == {"loss": [(10, 1.0), (20, 0.5), (30, 0.25)]}

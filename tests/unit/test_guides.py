@@ -57,6 +57,10 @@ def test_what_cannot_be_followed_is_one_line() -> None:
         translate.translate(LINES[:2], guides=[Guide()])
     with pytest.raises(UserError, match=r"the prefix 'one one .*' have 99 pieces, but .* has \d+ at the most; raise"):
         translate.translate(LINES[:1], guides=[Guide("one " * 99)])
+    with pytest.raises(UserError, match=r"^the prefix 'one Xyz two' hold 'Xyz', which the model's vocabulary does not"):
+        translate.translate(LINES[:1], guides=[Guide("one Xyz two")])
+    with pytest.raises(UserError, match=r"^the phrases 'one, two Xyz' hold 'Xyz', which the model's vocabulary does"):
+        translate.translate(LINES[:1], guides=[Guide(phrases=("one", "two Xyz"))])
     with pytest.raises(UserError, match="shortlist need not hold the words asked for"):
         translator(exported(practised_bundle())).translate(LINES[:1], guides=[Guide()])
 
@@ -146,6 +150,34 @@ def test_phrases_that_cannot_occur_are_one_line() -> None:
         translator().translate(LINES[:1], guides=asked, sampling=Sampling())
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"temperature": 0.0}, "temperature 0: expected one from 1e-06 to 1e.06"),
+        ({"temperature": 1e39}, "temperature 1e.39: expected one from"),
+        ({"temperature": 1e-320}, "temperature 9.*e-321: expected one from"),
+        ({"temperature": math.nan}, "temperature nan: expected one from"),
+        ({"top_k": 0}, "top_k 0: expected at least 1"),
+        ({"seed": -1}, "seed -1: expected at least 0"),
+    ],
+)
+def test_by_what_is_no_sampling_nothing_is_drawn(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
+        Sampling(**wrong)
+
+
+@pytest.mark.parametrize("sampling", [None, Sampling()])
+def test_no_translations_at_all_cannot_be_asked_for(sampling: Sampling | None) -> None:
+    with pytest.raises(UserError, match=r"^n_best 0: expected at least 1$"):
+        translator().translate(LINES, 0, sampling=sampling)
+
+
+def test_extreme_temperatures_can_be_drawn_with() -> None:
+    (best,) = translator().translate(LINES[:1], sampling=Sampling(temperature=1e-6))
+    assert best[0].text == translator(beam_size=1)(LINES[0])
+    assert translator().translate(LINES[:1], sampling=Sampling(temperature=1e6))
+
+
 def test_random_translations_belong_to_line_and_seed() -> None:
     translate = translator(batch_size=3)
     found = translate.translate(LINES, n_best=7, sampling=Sampling(seed=4))  # more than the beam has places
@@ -172,6 +204,7 @@ def test_a_diverse_beam_has_equal_groups_and_greedy_search_none() -> None:
     greedy = diverse.options.model_copy(update={"beam_size": 1})  # as an evaluation does
     bundle = practised_bundle()
     assert Translator(bundle.model, bundle.tokenizers, greedy)(LINES) == translator(beam_size=1)(LINES)
+    assert translator(beam_size=1, diversity_groups=5)(LINES[:2]) == translator(beam_size=1)(LINES[:2])
 
 
 # -- the command --------------------------------------------------------------------------------------------------
@@ -232,6 +265,13 @@ def test_random_translations(nmt: Command) -> None:
     assert found == [best.text for drawn in expected for best in drawn]
     assert nmt("--sample")[0] == nmt("--sample", "--seed", "1")[0] != nmt("--sample", "--seed", "2")[0]
     assert nmt("--top-k", "5")[1] == "nmt: --top-k needs --sample\n"
+    assert nmt("--sample", "--temperature", "1e39")[1].startswith("nmt: temperature 1e+39: expected one from")
+    for of_a_beam in (["--beam", "2"], ["search.beam_size=2"]):
+        assert (
+            nmt("--sample", *of_a_beam)[1]
+            == "nmt: --sample draws without a beam; leave out search.beam_size (--beam)\n"
+        )
+    assert "leave out search.diversity_groups\n" in nmt("--sample", "search.diversity_groups=5")[1]
 
 
 def test_several_models_are_an_ensemble(nmt: Command) -> None:
@@ -253,5 +293,9 @@ def test_any_field_of_the_search_can_be_changed(nmt: Command) -> None:
     )
     assert nmt("search.block_ngram=1")[1] == (
         "nmt: command line: search.block_ngram=1: search.block_ngram: unknown key; did you mean search.block_ngrams?\n"
+    )
+    assert nmt("search.foo=1")[1] == "nmt: command line: search.foo=1: search.foo: unknown key\n"
+    assert nmt("--beam", "4", "search.beam_size=3")[1] == (
+        "nmt: --beam and search.beam_size=3 say the same; give one of them\n"
     )
     assert nmt("model.layers=2")[1] == "nmt: command line: model.layers=2: only fields of search can be changed here\n"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.text import count_lines, read_blocks, read_lines, write_bytes, write_text
+from nmt.text import check_writable, count_lines, read_blocks, read_lines, write_bytes, write_text
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +144,15 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         write_bytes(path, b"newer")
     assert path.read_bytes() == "ältere\n".encode()
     assert [found.name for found in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_what_can_be_written_is_known_before(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "file.txt")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file.txt").write_text("kept", encoding="utf-8")
+    check_writable(tmp_path / "file.txt")
+    assert (tmp_path / "file.txt").read_text(encoding="utf-8") == "kept"
+    check_writable(Path("/dev/null"))
+    for wrong in (tmp_path / "new", tmp_path / "file.txt" / "below"):
+        with pytest.raises(UserError, match=f"^{wrong}: cannot be written: "):
+            check_writable(wrong)

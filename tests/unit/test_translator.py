@@ -27,6 +27,7 @@ from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
 from nmt.translation import Translation
 from nmt.translator import Translator
+from nmt.unknown import filled
 from tests.fixtures_text import (
     SOURCES,
     TARGETS,
@@ -59,7 +60,7 @@ def test_a_beam_of_one_has_one_group() -> None:
     assert search_settings(SearchOptions(beam_size=6, diversity_groups=3).model_copy(update={"beam_size": 1})) == (
         search_settings(SearchOptions(beam_size=1))
     )
-    with pytest.raises(ValueError, match=r"diversity_groups \(5\) must divide beam_size \(6\)"):
+    with pytest.raises(ValueError, match=r"diversity_groups: must divide beam_size \(6\)"):
         SearchOptions(beam_size=6, diversity_groups=5)
 
 
@@ -263,19 +264,20 @@ def test_a_guide_may_name_a_word_of_the_source() -> None:
     lines = ["eins Quux", "eins zwei"]
     for beam_size in (1, 4):
         translate = copying(beam_size=beam_size)
-        for guides in ([Guide("Quux")] * 2, [Guide(phrases=("Quux eins",)), Guide()]):
+        for guides in ([Guide("Quux"), Guide()], [Guide(phrases=("Quux eins",)), Guide()]):
             found = translate.translate(lines, guides=guides)
             assert "Quux" in found[0][0].text.split()
             assert "Quux" not in found[1][0].text
             assert all(math.isfinite(best.log_prob) for (best,) in found)
+    with pytest.raises(UserError, match="hold 'Quux', which the model's vocabulary does not have"):
+        translate.translate(lines, guides=[Guide("Quux")] * 2)
 
 
 def test_an_unknown_word_that_is_no_word_of_the_source_can_be_replaced() -> None:
-    translate = copying(replace_unknown=True)
-    found = translate.translate(["eins Quux"], guides=[Guide("Zyx Quux")])[0][0]
-    assert found.ids[:2] == (UNK, len(translate.tokenizers.target))
-    assert found.text.split()[0] in ("eins", "Quux")
-    assert found.text.split()[1] == "Quux"
+    tokenizers = copying().tokenizers
+    found = Translation("", ids=(UNK, len(tokenizers.target)), words=("Quux",))
+    looked = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.0, 0.0, 1.0]])
+    assert filled(found, "eins Quux", looked, tokenizers, {}, "predicted").text == "eins Quux"
 
 
 def test_of_a_line_that_was_cut_no_word_is_copied_that_is_not_read() -> None:

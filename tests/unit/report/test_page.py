@@ -10,7 +10,7 @@ import pytest
 from nmt.curves import append_point
 from nmt.report import scores
 from nmt.report.collect import comparable, read_runs
-from nmt.report.content import Chapter, Marked, Section, Table
+from nmt.report.content import Chapter, Marked, Section, Table, printable
 from nmt.report.curves import bleu_by_length, learning_curves, thinned
 from nmt.report.page import html_page, markdown_page
 from tests.finished_runs import REFERENCES, finished_run, worse
@@ -74,7 +74,7 @@ def test_every_text_is_shown_as_it_is() -> None:
 
 
 def test_markdown_keeps_its_tables_whatever_the_cells_hold() -> None:
-    table = Table("t", ["run", "value"], [[EVIL, "1.5"], ["a", "–"]])
+    table = Table("t", ["run", "value"], [[EVIL, "1.5"], ["a \r\n b", "–"]])
     text = markdown_page([Chapter("c", [], [Section("s", tables=[table])])])
     assert "<script" not in text
     rows = [line for line in text.split("\n") if line.startswith("|")]
@@ -82,6 +82,13 @@ def test_markdown_keeps_its_tables_whatever_the_cells_hold() -> None:
     assert rows[1] == "|---|---:|"
     cell = re.split(r"(?<!\\)\|", rows[2])[1].strip()
     assert re.sub(r"\\(.)", r"\1", html.unescape(cell)) == EVIL
+    assert rows[3] == "| a b | – |"
+
+
+def test_only_what_would_harm_a_page_is_replaced() -> None:
+    kept = "a\u00a0b\u202fc\u200cd\u200de\u00adf\u200eg\u200fh\ufe0f \ue000 \U0001f469\u200d\U0001f467"
+    assert printable(kept) == kept
+    assert printable("\0\t\x1b\x85\ud800\uffff\u202a\u202e\u2066\u2069") == "\ufffd" * 10
 
 
 def test_only_columns_of_numbers_are_set_as_numbers() -> None:
