@@ -9,7 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from nmt.errors import UserError
 from nmt.report.collect import Run
-from reproduction.files import ROOT
+from reproduction.files import recipe_name
 
 
 def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def score_run(run: Run, recipe: Path, commit: str) -> dict[str, Any]:
     return {
         **score(run.lines("beam"), run.lines("reference")),
         "greedy": score(run.lines("greedy"), run.lines("reference"))["bleu"],
-        "recipe": str(recipe.resolve().relative_to(ROOT)),
+        "recipe": recipe_name(recipe),
         "seed": run.recipe.training.seed,
         "commit": commit,
         "hashes": results["hashes"],

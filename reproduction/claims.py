@@ -185,25 +185,25 @@ CLAIMS = (
     Claim(
         "cells",
         "LSTM, GRU and the plain tanh network",
-        "LSTM before GRU before the plain network: Britz et al. 2017, table 3.",
+        "LSTM before GRU before the plain network: Britz et al. 2017, table 3, by notes on the paper.",
         (Pair("feed", "gru"), Pair("gru", "rnn"), Pair("feed", "rnn")),
     ),
     Claim(
         "beam",
         "A beam against greedy search",
-        "Beams of 5 and 10 are better than greedy search: Britz et al. 2017, table 7.",
+        "Beams of 5 and 10 are better than greedy search: Britz et al. 2017, table 7, by notes on the paper.",
         (*_of_searches("beam 5", "beam 1"), *_of_searches("beam 10", "beam 1")),
     ),
     Claim(
         "wide-beam",
         "A beam that is too wide",
-        "A beam of 100 is worse than one of 10: Britz et al. 2017, table 7; ours is of 50.",
+        "A beam of 100 is worse than one of 10: Britz et al. 2017, table 7, by notes on the paper; ours is of 50.",
         _of_searches("beam 10", "beam 50"),
     ),
     Claim(
         "length-penalty",
         "Length penalty",
-        "A beam of 10 is better with a penalty of 1 than without: Britz et al. 2017, table 7.",
+        "A beam of 10 is better with a penalty of 1 than without: Britz et al. 2017, table 7, by notes on the paper.",
         _of_searches("beam 10", "beam 10, penalty 0"),
     ),
 )

@@ -10,8 +10,8 @@ from benchmarks.machine import describe_versions
 from nmt.errors import UserError
 from nmt.recipe_file import load_recipe
 from nmt.report.collect import Run
-from reproduction.differences import changed
-from reproduction.files import ROOT, Result
+from reproduction.differences import changed, fields
+from reproduction.files import ROOT, Result, recipe_name
 
 
 def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
@@ -29,8 +29,9 @@ def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
     results, train, data = run.results, run.results["train"], run.recipe.data
     return {
         "row": row,
-        "recipe": str(recipe.resolve().relative_to(ROOT)),
+        "recipe": recipe_name(recipe),
         "changed": changed(load_recipe(recipe).recipe, run.recipe),
+        "fields": fields(run.recipe),
         "source": data.source,
         "target": data.target,
         "seed": run.recipe.training.seed,
@@ -80,11 +81,19 @@ def read_set(named: str) -> tuple[str, Mapping[str, Any]]:
     name, _, path = named.partition("=")
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-        return name, {key: found[key] for key in ("beam", "greedy", "perplexity", "bleu_by_source_length")}
+        return name, {key: found[key] for key in ("beam", "greedy", "perplexity", "bleu_by_source_length", "hashes")}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"--set {named}: give NAME=FILE, the file as nmt evaluate --json prints it") from None
 
 
 def with_sets(result: Result, named: Sequence[str]) -> Result:
-    """The result with other test sets."""
-    return {**result, "sets": dict(map(read_set, named))} if named else result
+    """The result with other test sets.
+
+    Raises:
+        UserError: if one cannot be read, or was translated by another model, as far as its tokenizers say.
+    """
+    sets = dict(map(read_set, named))
+    for name, scores in sets.items():
+        if scores["hashes"]["tokenizers"] != result["hashes"]["tokenizers"]:
+            raise UserError(f"--set {name}: these are scores of another model; its tokenizers are not those of the run")
+    return {**result, "sets": sets} if sets else result

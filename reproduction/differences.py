@@ -1,5 +1,6 @@
 """In which fields a recipe differs from the one it extends, and a run from its recipe."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -8,8 +9,17 @@ import yaml
 from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.report.scores import recipe_fields
+from reproduction.files import ROOT, Result
 
-_OWN_TO_A_RUN = ("data.path", "data.source", "data.target", "data.workers", "training.seed", "trainer.devices")
+_OWN_TO_A_RUN = ("data.source", "data.target", "data.workers", "training.seed", "trainer.devices")
+_PATHS = (
+    "data.path",
+    "training.start_from",
+    "training.source_embeddings",
+    "training.target_embeddings",
+    "search.dictionary",
+)
+_LEFT_ASIDE = (*_OWN_TO_A_RUN, *_PATHS)
 """Fields that may be otherwise than in the recipe of the row: they stand elsewhere in the file, or mean nothing."""
 
 
@@ -25,5 +35,31 @@ def difference(path: Path) -> tuple[str, dict[str, str]]:
 
 def changed(before: Recipe, now: Recipe) -> dict[str, str]:
     """The fields that are not equal, as they are now; none that is only there before, or says nothing now."""
-    old, new = recipe_fields(before), recipe_fields(now)
-    return {name: value for name, value in new.items() if old.get(name, "null") != value and name not in _OWN_TO_A_RUN}
+    return _unlike(fields(before), fields(now))
+
+
+def fields(recipe: Recipe) -> dict[str, str]:
+    """What a run was trained with, by dotted keys: numbers and names, no paths."""
+    return {name: value for name, value in recipe_fields(recipe).items() if name not in _LEFT_ASIDE}
+
+
+def trained_with(result: Result) -> dict[str, str]:
+    """In which fields a run differs from its row's recipe as it stands today, as far as the result file says.
+
+    Files of earlier versions have the differences from the recipe of their day alone.
+
+    Raises:
+        UserError: if there is no such recipe any more.
+    """
+    if "fields" not in result:
+        return dict(result["changed"])
+    return _unlike(_fields_today(result["recipe"]), result["fields"])
+
+
+@cache
+def _fields_today(recipe: str) -> dict[str, str]:
+    return fields(load_recipe(ROOT / recipe).recipe)
+
+
+def _unlike(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in now.items() if before.get(name, "null") != value}

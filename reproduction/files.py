@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nmt.errors import UserError
 from nmt.text import write_text
 
 ROOT = Path(__file__).parents[1]
@@ -13,6 +14,18 @@ REMARKS = "remarks.yaml"
 
 Result = dict[str, Any]
 """What is known of a run, see `reproduction.collect`."""
+
+
+def recipe_name(recipe: Path) -> str:
+    """A recipe of the repository, by its path in it.
+
+    Raises:
+        UserError: if it lies elsewhere.
+    """
+    path = recipe.resolve()
+    if not path.is_relative_to(ROOT):
+        raise UserError(f"{recipe}: is no recipe of this repository ({ROOT}); name the one that the run is of")
+    return str(path.relative_to(ROOT))
 
 
 def name_of(result: Result) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reproduction.differences import trained_with
 from reproduction.files import PROTOCOL, Result, read_json
 from reproduction.tables import MISSING, markdown
 
@@ -39,8 +40,9 @@ _BARS = (
 
 _HEAD = """## By the protocols of others
 
-LIUM-CVC's text-only rows: Multi30k tokenized and lower-cased by its authors, scored as it is. The rows are named by the
-protocol; what was trained stands below the table. The row of bentrevett/pytorch-seq2seq, whose search is greedy, so
+LIUM-CVC's text-only rows: Multi30k tokenized and lower-cased by its authors, scored as it is; theirs is BLEU as
+coco-metrics has it, ours is sacreBLEU's of the same tokens. The rows are named by the protocol; what was trained stands
+below the table. The row of bentrevett/pytorch-seq2seq, whose search is greedy, so
 that our greedy score decides: German to English, lower-cased tokens of spaCy, BLEU-4 without smoothing; ours is the
 model.
 """
@@ -108,7 +110,8 @@ def _is_other(run: Result) -> bool:
 
 
 def _description(run: Result) -> str:
-    changed = ", ".join(f"`{name}: {value}`" for name, value in run["changed"].items())
-    trained = f"`{run['recipe']}`{f' with {changed}' if changed else ''}"
+    changed = ", ".join(f"`{name}: {value}`" for name, value in trained_with(run).items())
+    text = "" if run["row"] == "tatoeba" else ", LIUM-CVC's tokenized text"
+    trained = f"`{run['recipe']}`{f' with {changed}' if changed else ''}, {run['source']}→{run['target']}{text}"
     cost = f"{run['parameters']:,} parameters, {run['seconds'] / 60:.0f} minutes"
     return f"{trained}; {cost}; commit `{run['commit']}`."

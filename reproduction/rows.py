@@ -8,7 +8,7 @@ from nmt.published import shown
 from nmt.recipe.published import PublishedFigure
 from nmt.recipe_file import load_recipe
 from reproduction.claims import DIRECTIONS, ROWS
-from reproduction.differences import difference
+from reproduction.differences import difference, trained_with
 from reproduction.files import ROOT, Result
 from reproduction.searches import SEARCHES
 from reproduction.tables import MISSING, markdown, mean_and_each, number
@@ -45,10 +45,10 @@ def rows_table(results: Sequence[Result], direction: Direction) -> str:
     missing = ", ".join(f"`{row}`" for row, found in runs.items() if not found)
     rows = [_row(row, found, direction) for row, found in runs.items()]
     changed = [
-        f"- `{result['row']}`, seed {result['seed']}, was trained with {_fields(result['changed'])}."
+        f"- `{result['row']}`, seed {result['seed']}, was trained with {_fields(other)}."
         for found in runs.values()
         for result in found
-        if result["changed"]
+        if (other := trained_with(result))
     ]
     return "\n".join(
         [

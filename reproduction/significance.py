@@ -14,7 +14,8 @@ from nmt.metrics import sacrebleu_metrics
 from nmt.recipe.evaluation import EvaluationOptions
 
 LONG = 13
-"""Words from which on a source counts as long: those of a quarter of Multi30k's test set."""
+"""Words from which on a source counts as long: a quarter to a third of Multi30k's test set (27.7 % of the German
+sources, 36.6 % of the English ones)."""
 
 SAMPLES = 1000
 SEED = 12345

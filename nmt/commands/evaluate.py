@@ -19,6 +19,7 @@ from nmt.errors import UserError
 
 if TYPE_CHECKING:
     from nmt.evaluation import Evaluation
+    from nmt.published import Comparison
     from nmt.recipe.recipe import Recipe
 
 
@@ -43,50 +44,65 @@ def add_evaluate(commands: Any) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from nmt.text import check_writable, write_text
+    from nmt.text import write_text
 
-    if (options.source is None) != (options.reference is None):
-        raise UserError("give --source and --reference together")
-    if options.source is not None and (options.split or options.data):
-        raise UserError("--source and --reference stand for a set of their own; leave out --split and --data")
-    if options.output is not None and options.output.exists():
-        for given in (options.source, options.reference):
-            if given is not None and given.exists() and given.samefile(options.output):
-                raise UserError(f"--output {options.output}: this file is to be read; give another one to write")
-    if options.output is not None:
-        check_writable(options.output)
+    _check(options)
     from nmt.bundle import find_bundle, load_bundle
     from nmt.evaluation import evaluate_translator
+    from nmt.published import comparison_table
     from nmt.translator import Translator
 
     bundles = [load_bundle(find_bundle(model)) for model in models(options)]
     recipe = bundles[0].recipe
     translator = Translator.from_bundles(bundles, options.device, **search_options(options))
-    if options.source is not None:
-        title = options.source.name
-        sources, references = read_pairs(options.source, options.reference)
-    else:
-        from nmt.data.corpus import load_texts
-
-        title = options.split or recipe.data.test
-        if title is None:
-            raise UserError("the recipe names no test split; give --split, or --source and --reference")
-        sources, references = load_texts(with_path(recipe.data, options.data), title)
+    title, sources, references = _texts(options, recipe)
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
-    split = title if options.source is None else None
-    write_line(_shown(evaluation, recipe, split, title, options.json))
+    comparisons = _published(evaluation, recipe, title if options.source is None else None)
+    if options.json:
+        from nmt.data.corpus import lines_hash
+
+        hashes = {"text": lines_hash(sources, references), "tokenizers": bundles[0].tokenizers.fingerprint}
+        published = [comparison.as_dict() for comparison in comparisons]
+        write_line(json.dumps({**evaluation.as_dict(), "hashes": hashes, "published": published}, indent=2))
+    else:
+        tables = [evaluation.table(title[:11]), comparison_table(comparisons, recipe)]
+        write_line("\n".join(filter(None, tables)))
     if options.output is not None:
         write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))
 
 
-def _shown(evaluation: "Evaluation", recipe: "Recipe", split: str | None, title: str, as_json: bool) -> str:
-    """The scores, and beside them the published figures if this is a set that the recipe names."""
-    from nmt.published import compare, comparison_table
+def _check(options: argparse.Namespace) -> None:
+    """Refuses what does not go together, and a file that cannot be written, before the work begins."""
+    from nmt.text import check_writable
+
+    if (options.source is None) != (options.reference is None):
+        raise UserError("give --source and --reference together")
+    if options.source is not None and (options.split or options.data):
+        raise UserError("--source and --reference stand for a set of their own; leave out --split and --data")
+    if options.output is None:
+        return
+    for given in (options.source, options.reference):
+        if given is not None and given.exists() and options.output.exists() and given.samefile(options.output):
+            raise UserError(f"--output {options.output}: this file is to be read; give another one to write")
+    check_writable(options.output)
+
+
+def _texts(options: argparse.Namespace, recipe: "Recipe") -> tuple[str, list[str], list[str]]:
+    """The name of the set, its sources and its references."""
+    if options.source is not None:
+        return options.source.name, *read_pairs(options.source, options.reference)
+    from nmt.data.corpus import load_texts
+
+    title = options.split or recipe.data.test
+    if title is None:
+        raise UserError("the recipe names no test split; give --split, or --source and --reference")
+    return title, *load_texts(with_path(recipe.data, options.data), title)
+
+
+def _published(evaluation: "Evaluation", recipe: "Recipe", split: str | None) -> "list[Comparison]":
+    """The published figures of a set that the recipe names, beside ours."""
+    from nmt.published import compare
 
     sets = {"test": recipe.data.test, "validation": recipe.data.validation}
     own = {name: evaluation.as_dict() for name, known in sets.items() if split is not None and known == split}
-    comparisons = [comparison for comparison in compare(recipe, own) if comparison.own is not None]
-    if as_json:
-        published = [comparison.as_dict() for comparison in comparisons]
-        return json.dumps({**evaluation.as_dict(), "published": published}, indent=2)
-    return "\n".join(filter(None, [evaluation.table(title[:11]), comparison_table(comparisons, recipe)]))
+    return [comparison for comparison in compare(recipe, own) if comparison.own is not None]

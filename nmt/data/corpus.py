@@ -81,6 +81,11 @@ def text_hash(dataset: Dataset, columns: Sequence[str] = ("source", "target")) -
     return digest.hexdigest()
 
 
+def lines_hash(sources: Sequence[str], targets: Sequence[str]) -> str:
+    """`text_hash` of a split that consists of these lines."""
+    return text_hash(Dataset.from_dict({"source": list(sources), "target": list(targets)}))
+
+
 def iterate_text(dataset: Dataset, column: str) -> Iterator[str]:
     """The texts of one column, one after another, without holding the column in memory; missing text is empty."""
     for batch in dataset.iter(batch_size=1000):

@@ -21,8 +21,8 @@ _SHOWN = (1, 2, 5, 10, 15, 20, 25, 30)  # distances in the table
 _MEANING = (
     "Which of the words read before still teach the decoder something: the norm of the gradient of one target piece's "
     "loss with respect to the piece that was read so many steps before the last one, relative to that of the last one; "
-    f"on the trained model, averaged over the {_SENTENCES} longest sentences of the set. A straight fall on this scale "
-    "is a gradient that vanishes exponentially (Pascanu et al. 2013, section 2)."
+    f"on the trained model, averaged over the longest sentences of the set, at most {_SENTENCES}. A straight fall on "
+    "this scale is a gradient that vanishes exponentially (Pascanu et al. 2013, section 2)."
 )
 
 

@@ -37,6 +37,8 @@ def test_the_newest_finished_run_is_evaluated_on_its_test_split(run: Path) -> No
     assert found["beam"] == trained["beam"]
     assert found["greedy"] == trained["greedy"]
     assert found["perplexity"] == pytest.approx(trained["perplexity"])
+    hashes = json.loads((run / "results.json").read_text(encoding="utf-8"))["hashes"]
+    assert found["hashes"] == {"text": hashes["test"], "tokenizers": hashes["tokenizers"]}
 
 
 def test_published_figures_stand_beside_those_of_their_set(run: Path, tmp_path: Path) -> None:

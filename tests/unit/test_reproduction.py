@@ -23,6 +23,7 @@ from reproduction.__main__ import PAGE
 from reproduction.claims import CLAIMS, ROWS, Evidence, verdict
 from reproduction.collect import describe, read_set, with_sets
 from reproduction.compare import compare, compared_rows
+from reproduction.differences import fields
 from reproduction.files import FOLDER, REMARKS, ROOT, name_of
 from reproduction.page import page
 from reproduction.rows import rows_table
@@ -120,13 +121,15 @@ def test_without_results_every_row_is_missing(tmp_path: Path) -> None:
     assert row_of(text, "`encoder-decoder`")[1:4] == ["", "", "not yet trained"]
     assert row_of(text, "`reverse`")[1:4] == ["`encoder-decoder`", "`model.encoder.reverse: true`", "not yet trained"]
     assert row_of(text, "`gru`")[1:3] == ["`feed`", "`model.cell.type: gru`"]
-    assert "12.60 (Luong et al. 2015, Table 1" in row_of(text, "`reverse`")[-1]
+    assert "12.60 (Luong et al. 2015, Table 1" in row_of(text.partition("## English to German")[2], "`reverse`")[-1]
     assert "**" not in text.partition("## What the papers say")[2].partition("### ")[2]
 
 
 def test_a_row_stands_beside_figures_of_its_own_direction() -> None:
     assert "28.30 (bentrevett" in rows_table([], ("de", "en"))
     assert "bentrevett" not in rows_table([], ("en", "de"))
+    assert "19.00 (Luong" in rows_table([], ("en", "de"))
+    assert "Luong" not in rows_table([], ("de", "en"))
 
 
 def test_rows_show_the_mean_and_each_seed(tmp_path: Path) -> None:
@@ -147,6 +150,18 @@ def test_rows_show_the_mean_and_each_seed(tmp_path: Path) -> None:
 def test_what_a_run_has_otherwise_than_its_recipe_is_said(tmp_path: Path) -> None:
     text = page(write(tmp_path, [result("feed", 30.0, changed={"trainer.max_epochs": "7"})]))
     assert "- `feed`, seed 1, was trained with `trainer.max_epochs: 7`." in text
+
+
+def test_a_recipe_that_has_changed_since_is_noticed(tmp_path: Path) -> None:
+    """Of a result that holds what the run was trained with; an older one has what was known in its day."""
+    today = fields(load_recipe(RECIPES / "feed.yaml").recipe)
+    assert today["model.hidden_size"] == "256"
+    assert not [name for name in today if name in ("data.path", "training.seed", "search.dictionary")]
+    same, other = (result("feed", 30.0, seed, changed={}, fields=today) for seed in (1, 2))
+    other["fields"] = {**today, "model.hidden_size": "512", "data.max_length": "40"}
+    text = page(write(tmp_path, [same, other]))
+    assert "- `feed`, seed 2, was trained with `data.max_length: 40`, `model.hidden_size: 512`." in text
+    assert "- `feed`, seed 1, was trained" not in text
 
 
 def test_bleu_by_length_is_in_the_order_of_the_lengths(tmp_path: Path) -> None:
@@ -241,12 +256,17 @@ def test_other_protocols_beside_their_bars(tmp_path: Path) -> None:
 
 
 def test_another_set_is_what_evaluate_prints(tmp_path: Path) -> None:
-    evaluation = {**result("x", 31.0)["test"], "text": "raw", "published": []}
+    hashes = {"text": "two", "tokenizers": "one"}
+    evaluation = {**result("x", 31.0)["test"], "text": "raw", "published": [], "hashes": hashes}
     file = tmp_path / "e.json"
     file.write_text(json.dumps(evaluation), encoding="utf-8")
     name, scores = read_set(f"test2017={file}")
     assert (name, scores["beam"]["bleu"]) == ("test2017", 31.0)
-    assert with_sets({"row": "a"}, [f"test2017={file}"])["sets"]["test2017"] == scores
+    run = result("x", 31.0, hashes={"test": "one", "tokenizers": "one"})
+    assert with_sets(run, [f"test2017={file}"])["sets"]["test2017"] == scores
+    assert with_sets(run, []) == run
+    with pytest.raises(UserError, match=r"^--set test2017: these are scores of another model"):
+        with_sets({**run, "hashes": {"tokenizers": "another"}}, [f"test2017={file}"])
     with pytest.raises(UserError, match="--set test2017: give NAME=FILE"):
         read_set("test2017")
 
@@ -382,11 +402,14 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("committed")
-def test_a_finished_run_becomes_numbers(trained: list[Path]) -> None:
+def test_a_finished_run_becomes_numbers(trained: list[Path], tmp_path: Path) -> None:
     runs = read_runs(trained)
+    with pytest.raises(UserError, match="is no recipe of this repository"):
+        describe(runs[0], Path(shutil.copy(RECIPES / "encoder-decoder.yaml", tmp_path)), "feed", "HEAD")
     found, other = (describe(run, RECIPES / "feed.yaml", "feed", "HEAD") for run in runs)
     assert found["changed"]["tokenizer.vocab_size"] == "40"
     assert not found["changed"].keys() & {"data.path", "data.source", "training.seed"}
+    assert found["fields"]["tokenizer.vocab_size"] == "40"
     assert len(found["commit"]) == 12
     assert found["seconds"] == runs[0].results["train"]["seconds"]
     measured = measure(runs[0], "cpu", lambda _: None)
