@@ -12,6 +12,7 @@ Link = tuple[int, int]
 """A source word and a target word, by their places from 0."""
 
 _PHARAOH = re.compile(r"(\d+)([-p?])(\d+)")
+_RWTH = re.compile(r"SENT:\s*(\d+)|([SP])\s+(\d+)\s+(\d+)")
 _NAACL = re.compile(r"(\d+)\s+(\d+)\s+(\d+)(?:\s+([SP]))?(?:\s+[\d.]+)?\s*")
 
 
@@ -76,11 +77,15 @@ def pharaoh(links: Iterable[Link]) -> str:
 
 
 def read_gold(path: Path, sizes: Sequence[tuple[int, int]]) -> list[GoldLinks]:
-    """Reads links that people have set, in one of two formats.
+    """Reads links that people have set, in one of three formats.
 
-    Pharaoh: a line for each sentence pair, of links `1-2` (sure) and `1p2` or `1?2` (possible), counted from 0. NAACL:
-    a line for each link, `sentence source target`, counted from 1, with `S` (sure, as without it) or `P` (possible) and
-    perhaps a confidence after it, which is left aside; a link to word 0 is one to no word, and left aside, too.
+    Pharaoh: a line for each sentence pair, of links `1-2` (sure) and `1p2` or `1?2` (possible), counted from 0.
+
+    NAACL: a line for each link, `sentence source target`, counted from 1, with `S` (sure, as without it) or `P`
+    (possible) and perhaps a confidence after it, which is left aside; a link to word 0 is one to no word, and left
+    aside, too.
+
+    RWTH: `SENT: sentence`, then for each of its links `S source target` or `P source target`, all counted from 0.
 
     Args:
         path: the file.
@@ -91,7 +96,8 @@ def read_gold(path: Path, sizes: Sequence[tuple[int, int]]) -> list[GoldLinks]:
     """
     lines = list(read_lines(path))
     by_link = next((line for line in lines if line.strip()), "").split(maxsplit=1)[:1]
-    read = _read_naacl if by_link and by_link[0].isdecimal() else _read_pharaoh
+    first = by_link[0] if by_link else ""
+    read = _read_naacl if first.isdecimal() else _read_rwth if first.startswith("SENT:") else _read_pharaoh
     gold = [(set[Link](), set[Link]()) for _ in sizes]  # sure and possible
     for number, (pair, source, target, is_sure) in read(path, lines):
         if pair >= len(sizes):
@@ -119,6 +125,18 @@ def _read_pharaoh(path: Path, lines: Sequence[str]) -> _Read:
             if match is None:
                 raise UserError(f"{path}:{number}: {text!r} is no link; expected 1-2 (sure), 1p2 or 1?2 (possible)")
             yield number, (number - 1, int(match[1]), int(match[3]), match[2] == "-")
+
+
+def _read_rwth(path: Path, lines: Sequence[str]) -> _Read:
+    sentence = 0
+    for number, line in enumerate(lines, start=1):
+        match = _RWTH.fullmatch(line.strip())
+        if match is None and line.strip():
+            raise UserError(f"{path}:{number}: expected SENT: and a number, or S or P and a link, all from 0")
+        if match and match[1]:
+            sentence = int(match[1])
+        elif match:
+            yield number, (sentence, int(match[3]), int(match[4]), match[2] == "S")
 
 
 def _read_naacl(path: Path, lines: Sequence[str]) -> _Read:

@@ -18,8 +18,11 @@ class LinearDecay(Section):
 
     type: Literal["linear"]
     slope: PositiveFloat
+    """What the probability loses with each update."""
     offset: NonNegativeFloat = 1.0
+    """The probability at the beginning."""
     minimum: Fraction = 0.0
+    """What the probability does not fall below."""
 
 
 class ExponentialDecay(Section):
@@ -27,6 +30,7 @@ class ExponentialDecay(Section):
 
     type: Literal["exponential"]
     base: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """What the probability is multiplied by with each update; the nearer to 1, the slower it falls."""
 
 
 class InverseSigmoidDecay(Section):
@@ -34,6 +38,7 @@ class InverseSigmoidDecay(Section):
 
     type: Literal["inverse_sigmoid"]
     speed: Annotated[float, Field(ge=1.0, allow_inf_nan=False)]
+    """k of the paper; the larger, the later the probability falls."""
 
 
 Decay = Annotated[LinearDecay | ExponentialDecay | InverseSigmoidDecay, Field(discriminator="type")]

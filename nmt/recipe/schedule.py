@@ -12,6 +12,7 @@ class ConstantSchedule(Section):
 
     type: Literal["constant"] = "constant"
     warmup_steps: NonNegative = 0
+    """Updates in which the rate rises to `learning_rate`."""
 
 
 class InverseSqrtSchedule(Section):
@@ -19,6 +20,7 @@ class InverseSqrtSchedule(Section):
 
     type: Literal["inverse_sqrt"]
     warmup_steps: Positive = 1000
+    """Updates in which the rate rises to `learning_rate`, which is the largest."""
 
 
 class LinearSchedule(Section):
@@ -26,6 +28,7 @@ class LinearSchedule(Section):
 
     type: Literal["linear"]
     warmup_steps: NonNegative = 0
+    """Updates in which the rate rises to `learning_rate`."""
 
 
 class PlateauSchedule(Section):
@@ -33,7 +36,9 @@ class PlateauSchedule(Section):
 
     type: Literal["plateau"]
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """What the rate is multiplied by each time."""
     patience: NonNegative = 1
+    """Validations without an improvement that are waited for."""
 
 
 class HalvingSchedule(Section):
@@ -47,6 +52,7 @@ class HalvingSchedule(Section):
     unit: Literal["epochs", "steps"] = "epochs"
     """What `start` and `every` count."""
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """What the rate is multiplied by each time."""
 
 
 Schedule = Annotated[

@@ -15,11 +15,13 @@ class SearchOptions(Section):
     """Beam search."""
 
     beam_size: Positive = 5
+    """Hypotheses of a sentence that are followed at a time. 1: greedy search."""
     length_penalty: NonNegativeFloat = 1.0
     """Alpha of Wu et al. 2016, equation 14: scores are divided by ((5 + length) / 6) ** alpha. 0: none."""
     max_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 2.0
     """A translation has at most max_length_ratio * source pieces (the end included) + max_length_extra pieces."""
     max_length_extra: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """See `max_length_ratio`."""
     min_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
     """A translation has at least min_length_ratio * source pieces (the end included)."""
     block_ngrams: Positive | None = None

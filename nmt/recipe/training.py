@@ -39,7 +39,9 @@ class TrainingOptions(Section):
     tensorflow/nmt). `learning_rate` and `trainer.gradient_clip_val` go with it. A risk is always per sentence."""
     optimizer: Optimizer = AdamOptimizer()
     learning_rate: PositiveFloat = 0.001
+    """The size of the steps, which `schedule` changes as the training goes on."""
     weight_decay: NonNegativeFloat = 0.0
+    """What of the weights is added to their gradients; with adamw, what of them is taken off at each step."""
     schedule: Schedule = ConstantSchedule()
     label_smoothing: Fraction = 0.0
     """Share of the probability spread over the vocabulary (Szegedy et al. 2016)."""

@@ -77,6 +77,11 @@ def test_a_link_on_each_line(tmp_path: Path) -> None:
     assert read_gold(path, [(3, 3)] * 3) == [gold([(0, 0)], [(1, 2), (2, 0)]), gold([], []), gold([(1, 1)], [])]
 
 
+def test_the_links_of_a_sentence_after_its_number(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "gold", ["SENT: 0", "S 0 0", "P 1 2", "P 2 0", "", "SENT: 2", "S 1 1", "P 1 1", ""])
+    assert read_gold(path, [(3, 3)] * 3) == [gold([(0, 0)], [(1, 2), (2, 0)]), gold([], []), gold([(1, 1)], [])]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -92,6 +97,9 @@ def test_a_link_on_each_line(tmp_path: Path) -> None:
         (["1 1 1", "3 1 1"], "gold:2: links of sentence pair 3, but there are 2"),
         (["1 1 1", "0 1 1"], "gold:2: expected a link, sentence source target from 1"),
         (["1 1 1", "1 1-1"], "gold:2: expected a link"),
+        (["SENT: 1", "S 0 3"], "gold:2: a link of source word 0 and target word 3"),
+        (["SENT: 2", "S 0 0"], "gold:2: links of sentence pair 3, but there are 2"),
+        (["SENT: 0", "S 0-0"], "gold:2: expected SENT: and a number, or S or P and a link, all from 0"),
         (["1 1 4"], "gold:1: a link of source word 0 and target word 3"),
     ],
 )
