@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nmt.model.attention import AdditiveScore, Attended, Source, at_least_float32, masked_softmax
 from nmt.model.encoder import EncoderOutput
 from nmt.model.fast.layers import Linear
-from nmt.model.fast.tanh import tanh
+from nmt.model.fast.tanh import tanh, tanh_in_place
 
 
 class LinguisticCoverage(nn.Module):
@@ -130,7 +130,9 @@ class CoverageAttention(nn.Module):
         batch, size = len(source.mask), self.size
         queries, before = query.reshape(batch, -1, query.shape[1]), seen.reshape(batch, -1, *seen.shape[1:])
         keys, of_coverage = source.keys[..., :size], source.keys[..., size:]
-        hidden = tanh(self.score.query(queries)[:, :, None] + keys[:, None] + self.covered(before))
+        # In one piece of memory: it is the largest of a step, and each step's is kept for the gradient.
+        hidden = self.score.query(queries)[:, :, None] + keys[:, None]
+        hidden = tanh_in_place(hidden.add_(self.covered(before)))
         weights = masked_softmax(torch.matmul(hidden, self.score.score.weight[0]), source.mask)
         after = self.coverage(before, weights.to(before.dtype), queries, of_coverage)
         context = torch.bmm(weights.to(source.memory.dtype), source.memory)

@@ -14,6 +14,13 @@ def tanh(inputs: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     return tanh_into(torch.empty_like(inputs), inputs)
 
 
+def tanh_in_place(inputs: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """The same in the memory of the inputs, which nobody may need any more; known to autograd."""
+    if needs_gradient(inputs) or not goes_fast(inputs):
+        return inputs.tanh_()
+    return tanh_into(inputs, inputs)
+
+
 def tanh_into(out: Float[Tensor, "*any"], inputs: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """The same written to `out`, which may be the inputs, and unknown to autograd."""
     return torch.mul(inputs, 2, out=out).sigmoid_().mul_(2).sub_(1)
