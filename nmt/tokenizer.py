@@ -215,16 +215,17 @@ class Tokenizer:
         """The word between white space, by its place in the text as it was written, of each piece that `encode` gives.
 
         That is the word in which the piece begins, or before which it stands: a mark of a space belongs to the next
-        word. Words and prepared text are compared by their numbers of characters, spaces aside.
+        word. Words, prepared one by one, and the prepared text are compared by their characters, spaces aside.
 
         Returns:
             One for each piece; the number of words where none follows.
         """
-        lengths = (len("".join(self.preparation.prepare(word).split())) for word in text.split())
-        ends = list(accumulate(lengths))
+        alone = ["".join(self.preparation.prepare(word).split()) for word in text.split()]
+        ends = list(accumulate(map(len, alone)))
         prepared = self.preparation.prepare(text)
         before = [0, *accumulate(not character.isspace() for character in prepared)]
-        return [bisect(ends, before[first]) for first, _ in self._offsets(prepared)]
+        places = _places("".join(alone), "".join(prepared.split()))
+        return [bisect(ends, places[before[first]]) for first, _ in self._offsets(prepared)]
 
     def _offsets(self, prepared: str) -> list[tuple[int, int]]:
         """Where in a prepared text each piece lies; of a character spelled in bytes, all but the last before it."""
@@ -242,6 +243,22 @@ class Tokenizer:
 def _beyond(number: int, more: Sequence[str]) -> str:
     """The piece of the word of that number among those beyond the vocabulary."""
     return "\u2581" + (more[number] if number < len(more) else f"{UNKNOWN}{number}")
+
+
+def _places(apart: str, whole: str) -> list[int]:
+    """Where in `apart` each character of `whole` is, and the end; they are the same but for marks here and there.
+
+    Preparation turns the no-break space of a number into a comma, for example, which no word by itself has.
+    """
+    places, place = [], 0
+    for character in whole:
+        if character.isalnum():
+            while place < len(apart) and not apart[place].isalnum():
+                place += 1
+        places.append(min(place, max(len(apart) - 1, 0)))
+        if character.isalnum() or apart[place : place + 1] == character:
+            place += 1
+    return [*places, len(apart)]
 
 
 def _processor(model: bytes) -> Any:

@@ -364,3 +364,12 @@ def test_any_word_may_be_filled_in() -> None:
     ids = [UNK, *model.encode(["eins"])[0], UNK]
     assert model.fill(ids, ["<s>", "a\rb"]) == "<s> eins a b"
     assert model.fill(ids, [UNKNOWN, "eins"]) == f"{UNKNOWN} eins eins"
+
+
+def test_marks_that_the_text_as_a_whole_has_more_of_move_no_word() -> None:
+    """A no-break space between digits becomes a comma; marks in a row may change places."""
+    moses = Preparation(normalize_punctuation=True, moses=True, language="de")
+    model = tokenizer("word").with_preparation(moses)
+    assert model.prepare(["1\u00a0000 eins zwei"]) == ["1,000 eins zwei"]
+    assert model.words("1\u00a0000 eins zwei") == [0, 2, 3]
+    assert model.words('eins ," zwei drei') == [0, 1, 1, 2, 3]
