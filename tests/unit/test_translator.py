@@ -429,7 +429,9 @@ def test_out_of_memory_names_the_batch_and_what_to_lower(monkeypatch: pytest.Mon
     wanted = r"out of memory with a batch of 4 sentences, source \d+ pieces, beam 3; lower --beam or the batch size"
     with pytest.raises(UserError, match=wanted):
         translate(LINES)
-    with pytest.raises(UserError, match=r"4 sentences, source \d+ and target \d+ pieces; lower --beam or the batch"):
+    with pytest.raises(
+        UserError, match=r"4 sentences, source \d+ and target \d+ pieces; lower the batch size \(search\.batch_size\)"
+    ):
         translate.score(LINES, LINES)
 
 
