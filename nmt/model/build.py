@@ -89,7 +89,7 @@ from nmt.recipe.cells import (
 from nmt.recipe.decoder import BahdanauWiring, ConditionalWiring, GnmtWiring, LuongWiring, SeeWiring
 from nmt.recipe.initial_values import BahdanauInit, UniformInit, XavierInit
 from nmt.recipe.model import ModelOptions
-from nmt.tokenizer import UNK
+from nmt.tokenizer import EOS, UNK
 
 
 def build_model(options: ModelOptions, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
@@ -334,7 +334,9 @@ def _output_layer(options: ModelOptions, embedding: nn.Embedding) -> OutputLayer
 
 
 def _pointer(options: ModelOptions, vocab: int) -> Pointer | None:
-    return Pointer(_output_size(options), options.embedding_size, vocab, UNK) if options.pointer else None
+    if not options.pointer:
+        return None
+    return Pointer(_output_size(options), options.embedding_size, vocab, UNK, EOS)
 
 
 def _bridge(options: ModelOptions) -> Bridge:

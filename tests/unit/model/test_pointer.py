@@ -25,11 +25,14 @@ from nmt.training.loss import sequence_loss
 from tests.helpers import POINTERS, SENTENCES, Ids, fill, numpy_of, practised_model, sigmoid, tiny_model, waves
 
 VOCAB = 8
-SOURCES, TARGETS = [(4, 8, 5, 8), (9, 8, 6, 6, 7), (5,)], [(8, 4, 7), (9, 6, 1, 8), (5, 7)]
+SOURCES, TARGETS = [(4, 8, 5, 8), (9, 8, 6, 6, 7), (5,), ()], [(8, 4, 7), (9, 6, 1, 8), (5, 7), (6,)]
 
 
 def probabilities(model: Seq2Seq, source: Ids, target: Ids) -> list[dict[int, float]]:
-    """P of every word before each of the target's and its end, by equations 8 and 9, word by word."""
+    """P of every word before each of the target's and its end, by equations 8 and 9, word by word.
+
+    What looks at the source's end is no copying, and makes a word.
+    """
     assert model.pointer is not None
     batch = make_batch([source], [target])
     outputs, weights = model(batch.src_ids, batch.src_lengths, batch.tgt_in)
@@ -40,8 +43,9 @@ def probabilities(model: Seq2Seq, source: Ids, target: Ids) -> list[dict[int, fl
         read = vectors[word if word < VOCAB else UNK]
         p_gen = float(sigmoid(gate @ np.concatenate([numpy_of(outputs[0, step]), read]) + bias))
         logits = numpy_of(model.output(outputs[0, step]))
-        words = {number: p_gen * float(p) for number, p in enumerate(np.exp(logits) / np.exp(logits).sum())}
-        for place, held in enumerate([*source, EOS]):
+        made = p_gen + (1 - p_gen) * weights[0, step, len(source)].item()  # the end is looked at, and not copied
+        words = {number: made * float(p) for number, p in enumerate(np.exp(logits) / np.exp(logits).sum())}
+        for place, held in enumerate(source):
             words[held] = words.get(held, 0.0) + (1 - p_gen) * weights[0, step, place].item()
         assert math.fsum(words.values()) == pytest.approx(1.0, abs=1e-12)
         found.append(words)
@@ -89,28 +93,28 @@ def test_a_process_without_a_share_has_a_gradient_of_nothing_for_every_weight(na
         assert not parameter.grad.any()
 
 
-def hard_cases() -> Iterator[tuple[float, float, float, int]]:
-    """A gate, what the two places of a source look like, a scale of the logits, and the target."""
+def hard_cases() -> Iterator[tuple[float, float, float, float, int]]:
+    """A gate, what the words of a source and its end look like, a scale of the logits, and the target."""
     for gate in (0.0, 30.0, -30.0, 1e4, -1e4):
-        for score in (0.0, 50.0, 200.0, -1e4):
+        for score, end in ((0.0, 0.0), (50.0, -200.0), (200.0, 0.0), (-1e4, -1e4), (0.0, 90.0), (0.0, 1e4)):
             for scale in (1.0, 1e3, 1e6):
-                for target in (4, 5, 7, VOCAB):
-                    yield gate, score, scale, target
+                for target in (4, 5, 7, EOS, VOCAB):
+                    yield gate, score, end, scale, target
 
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_no_loss_and_no_gradient_is_infinite(fast: bool, dtype: torch.dtype) -> None:
-    """Gates of 0 and 1, attention that underflows, words that the source has not, logits of any size."""
+    """Gates of 0 and 1, attention that underflows or is all at the end, words that the source has not, any logits."""
     if fast and dtype != torch.float32:
         pytest.skip("the fast way is for float32")
-    pointer, output = Pointer(3, 2, VOCAB, UNK), fill(OutputLayer(3, VOCAB, None)).to(dtype)
+    pointer, output = Pointer(3, 2, VOCAB, UNK, EOS), fill(OutputLayer(3, VOCAB, None)).to(dtype)
     cases = list(hard_cases())
-    gates, scores, scales = (torch.tensor(values) for values in list(zip(*cases, strict=True))[:3])
+    gates, scores, ends, scales = (torch.tensor(values) for values in list(zip(*cases, strict=True))[:4])
     targets = torch.tensor([target for *_, target in cases])
-    leaves = gates.requires_grad_(), torch.stack([scores, -scores], dim=1).requires_grad_()
+    leaves = gates.requires_grad_(), torch.stack([scores, -scores, ends], dim=1).requires_grad_()
     vectors = (waves(len(cases), 3).float() * scales[:, None]).to(dtype).requires_grad_()
-    src_ids = torch.tensor([[4, VOCAB]]).expand(len(cases), -1)
+    src_ids = torch.tensor([[4, VOCAB, EOS]]).expand(len(cases), -1)
     copies = pointer.copies(leaves[0], leaves[1].softmax(dim=1), src_ids, targets)
     if fast:
         layer = output.words
