@@ -111,13 +111,14 @@ def practised_bundle() -> Bundle:
 
 
 @cache
-def copying_bundle() -> Bundle:
+def copying_bundle(kind: str = "word") -> Bundle:
     """A pointer-generator that has begun to copy lines with words that it cannot know; not to be changed."""
     see = {"pointer": True, "decoder": {"type": "see"}, "attention": {"type": "additive", "size": 16}}
     sizes = {"embedding_size": 16, "hidden_size": 32, "dropout": 0.0}
-    bundle = make_bundle(tokenizer={"type": "word"}, model=see | sizes)
+    bundle = make_bundle(tokenizer={"type": kind}, model=see | sizes)
     lines = [f"{line} Wort{number} {number}" for number, line in enumerate(SOURCES[:8])]
-    _practise(bundle.model.requires_grad_(True), bundle.tokenizers, lines, lines, 60)
+    # Of pieces there are several times as many as of words, and all of them are known.
+    _practise(bundle.model.requires_grad_(True), bundle.tokenizers, lines, lines, 60 if kind == "word" else 8)
     bundle.model.requires_grad_(False)
     return bundle
 

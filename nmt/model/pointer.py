@@ -68,8 +68,9 @@ class SourceWords:
 class Pointer(nn.Module):
     """P(w) = (p_gen + (1 - p_gen) a_end) P_vocab(w) + (1 - p_gen) sum of a_i over the places i that hold w.
 
-    That is equation 9 where a_end, the attention to the source's end, is 0. p_gen = sigmoid(w' [o_t; x_t] + b) of what predicts the words and the vector of the word before. With
-    `nmt.model.decoder.SeeDecoder`, whose o_t is [s_t; h*_t], it is equation 8.
+    That is equation 9 where a_end, the attention to the source's end, is 0. p_gen = sigmoid(w' [o_t; x_t] + b) of what
+    predicts the words and the vector of the word before. With `nmt.model.decoder.SeeDecoder`, whose o_t is
+    [s_t; h*_t], it is equation 8.
     """
 
     def __init__(self, output_size: int, embedding_size: int, vocab_size: int, unknown: int, end: int) -> None:

@@ -279,7 +279,7 @@ def test_a_network_in_float64_is_searched_in_float64() -> None:
     assert [best.log_prob for (best,) in found] == pytest.approx(log_probs, abs=1e-12)
 
 
-@pytest.mark.parametrize("way", ["fast", "exported", "pointer"])
+@pytest.mark.parametrize("way", ["fast", "exported", *POINTERS])
 @pytest.mark.parametrize("asked", SEARCHES)
 def test_so_is_its_score_whatever_is_asked_of_the_search(asked: str, way: str) -> None:
     """The log-probability is the model's; the score adds nothing but the coverage penalty."""

@@ -81,9 +81,13 @@ def test_a_stream_has_the_lines_of_a_file_however_it_arrives(
         assert list(read_lines(path)) == expected
 
 
+COPYING = {"copying words": "word", "copying pieces": "unigram"}
+"""Models that can copy, and their tokenizers."""
+
+
 @cache
 def practised(kind: str) -> Bundle:
-    return copying_bundle() if kind == "copying" else KINDS[kind](practised_bundle())
+    return copying_bundle(COPYING[kind]) if kind in COPYING else KINDS[kind](practised_bundle())
 
 
 @cache
@@ -95,7 +99,7 @@ def prepared(kind: str) -> Bundle:
     return replace(bundle, tokenizers=TokenizerPair(*prepared_sides, copies=bundle.tokenizers.copies))
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "copying"])
+@pytest.mark.parametrize("kind", [*KINDS, "copying words"])
 @pytest.mark.parametrize("made", [practised, prepared])
 @settings(max_examples=30)
 @given(lines=st.lists(st.text(st.characters(exclude_characters="\n"), max_size=12), max_size=12))
@@ -122,7 +126,7 @@ def test_any_lines_give_as_many_in_their_order(made: Callable[[str], Bundle], ki
     ],
     ids=["blocked", "diverse", "sampled", "prefixed", "constrained"],
 )
-@pytest.mark.parametrize("kind", ["trained", "copying"])
+@pytest.mark.parametrize("kind", ["trained", *COPYING])
 def test_odd_lines_give_as_many_whatever_is_asked_of_the_search(
     search: dict[str, Any], asked: dict[str, Any], kind: str
 ) -> None:

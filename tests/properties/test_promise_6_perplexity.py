@@ -8,12 +8,16 @@ import pytest
 import torch
 
 from nmt import Translator, train
+from nmt.data.batch import make_batch
 from nmt.data.numbers import number_corpus
 from nmt.model.seq2seq import Seq2Seq
 from nmt.tokenizer import BOS, EOS
-from tests.fixtures_text import exported, practised_bundle
+from nmt.training.loss import sequence_loss
+from tests.fixtures_text import copying_bundle, exported, practised_bundle
 from tests.helpers import step_log_probs
 from tests.training_runs import last_weights, tiny_recipe
+
+ROWS = list(enumerate(number_corpus("train")[:7]))
 
 
 def reference_perplexity(translate: Translator, rows: list[dict[str, str]]) -> float:
@@ -21,10 +25,10 @@ def reference_perplexity(translate: Translator, rows: list[dict[str, str]]) -> f
     total, tokens, model = 0.0, 0, translate.model
     assert isinstance(model, Seq2Seq)
     for row in rows:
-        (source,) = translate.tokenizers.source.encode([row["de"]])
-        (target,) = translate.tokenizers.target.encode([row["en"]])
+        (source,) = translate.tokenizers.encode_sources([row["de"]])
+        (target,) = translate.tokenizers.encode_targets([row["en"]], [source])
         with torch.inference_mode():
-            state = model.start(torch.tensor([[*source, EOS]]), torch.tensor([len(source) + 1]))
+            state = model.start(torch.tensor([[*source.ids, EOS]]), torch.tensor([len(source.ids) + 1]))
             for previous, following in zip([BOS, *target], [*target, EOS], strict=True):
                 log_probs, state = step_log_probs(model, torch.tensor([previous]), state)
                 total -= log_probs[0, following].item()
@@ -54,6 +58,26 @@ def test_an_exported_model_scores_among_the_whole_vocabulary() -> None:
     perplexity = math.exp(-sum(log_prob for log_prob, _ in scores) / sum(tokens for _, tokens in scores))
     bundle.model.output.shortlist = None
     assert perplexity == pytest.approx(reference_perplexity(translate, rows), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["word", "unigram"])
+def test_copied_words_count_as_any_other(kind: str) -> None:
+    """Those that no vocabulary has, too, some of which the source does not hold: these are the unknown word."""
+    bundle, lines = copying_bundle(kind), [f"{row['de']} Quux {'Zyx ' * (place % 3)}7" for place, row in ROWS]
+    rows = [{"de": line, "en": f"Zyx {row['en']} Quux Foo"} for line, (_, row) in zip(lines, ROWS, strict=True)]
+    expected = None
+    for size in (1, 5):
+        options = bundle.recipe.search.model_copy(update={"batch_size": size, "max_source_length": 100})
+        translate = Translator(bundle.model, bundle.tokenizers, options)
+        scores = translate.score([row["de"] for row in rows], [row["en"] for row in rows])
+        expected = expected or reference_perplexity(translate, rows)
+        perplexity = math.exp(-sum(log_prob for log_prob, _ in scores) / sum(tokens for _, tokens in scores))
+        assert perplexity == pytest.approx(expected, rel=1e-5)
+    read = bundle.tokenizers.encode_sources([row["de"] for row in rows])
+    given = bundle.tokenizers.encode_targets([row["en"] for row in rows], read)
+    assert any(piece >= len(bundle.tokenizers.target) for ids in given for piece in ids) == (kind == "word")
+    loss = sequence_loss(bundle.model, make_batch([source.ids for source in read], given))
+    assert math.exp(loss.nll / loss.tokens) == pytest.approx(expected, rel=1e-5)
 
 
 def test_accumulating_batches_is_one_large_batch(tmp_path: Path) -> None:
