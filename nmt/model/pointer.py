@@ -61,8 +61,8 @@ class SourceWords:
     def of_rows(self, rows: slice, width: int) -> "SourceWords":
         """Those of the sentences of some rows, of which each sentence has `width`: one for each row."""
         sentences = slice(rows.start // width, rows.stop // width)
-        parts = (each[sentences].repeat_interleave(width, 0) for each in (self.ids, self.real, self.first))
-        return SourceWords(*parts, self.size)
+        ids, real, first = (each[sentences].repeat_interleave(width, 0) for each in (self.ids, self.real, self.first))
+        return SourceWords(ids, real, first, self.size)
 
 
 class Pointer(nn.Module):
