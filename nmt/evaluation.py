@@ -67,6 +67,11 @@ class Evaluation:
     text: str
     no_unk: SearchResult | None = None
 
+    @property
+    def cut_sources(self) -> int:
+        """How many sources were not read to their ends."""
+        return sum(found.unread > 0 for found in self.beam.translations)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
         return {
@@ -74,6 +79,7 @@ class Evaluation:
             "greedy": self.greedy.as_dict(),
             "perplexity": self.perplexity,
             "text": self.text,
+            **({"cut_sources": self.cut_sources} if self.cut_sources else {}),
             "bleu_by_source_length": self.by_length,
             **({"no_unk": {**self.no_unk.scores.as_dict(), "lines": len(self.no_unk.lines)}} if self.no_unk else {}),
         }
@@ -87,6 +93,7 @@ class Evaluation:
             _row(f"beam {self.beam_size}", self.beam.scores),
             *([_row("no-UNK", no_unk.scores) + f"  {len(no_unk.lines)} lines without unknown words"] if no_unk else []),
             f"perplexity {self.perplexity:.3f} per target piece, {len(self.beam.translations)} lines",
+            *([f"{self.cut_sources:,} sources cut to what the model reads"] if self.cut_sources else []),
             f"BLEU of {self.text} text, {self.beam.scores.signatures['bleu']}",
             *(
                 f"{name}: unknown words replaced; BLEU was {result.bleu_before:.2f} before"
@@ -124,9 +131,9 @@ def evaluate_translator(
 
 
 def _quiet(translator: Translator, **search: Any) -> Translator:
-    """The same with other options; what there is to say about a line has been said."""
+    """The same with other options; it counts for itself the lines that it cuts."""
     options = translator.options.model_copy(update=search)
-    return Translator(translator.model, translator.tokenizers, options, warn=lambda _: None)
+    return Translator(translator.model, translator.tokenizers, options)
 
 
 def _search_without_unknown(

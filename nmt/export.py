@@ -159,7 +159,7 @@ def _lexicon(data: DataOptions, tokenizers: TokenizerPair, candidates: int) -> L
         tokenizer.encode([text or "" for text in training[side]])
         for side, tokenizer in (("source", tokenizers.source), ("target", tokenizers.target))
     )
-    both = zip(sources, targets, strict=True)
+    both = ((s[: data.cut_source], t[: data.cut_target]) for s, t in zip(sources, targets, strict=True))
     usable = [pair for pair in both if max(map(len, pair)) <= data.max_length]  # what the training used
     return learn_lexicon(
         [source for source, _ in usable],

@@ -61,13 +61,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def search_options(bundle: Bundle, changed: Mapping[str, Any]) -> SearchOptions:
-    """The recipe's `search` with some fields changed.
+    """The recipe's `searched` with some fields changed.
 
     Raises:
         UserError: if there is no such field or value, or the model cannot be searched like that.
     """
     try:
-        options = SearchOptions.model_validate({**bundle.recipe.search.model_dump(), **changed})
+        options = SearchOptions.model_validate({**bundle.recipe.searched.model_dump(), **changed})
     except ValidationError as error:
         raise UserError(explain(error, "search")) from None
     for key, need in contradictions({"model": bundle.recipe.model, "search": options}):

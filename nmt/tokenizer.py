@@ -89,16 +89,19 @@ class SourceIds:
     Attributes:
         ids: without begin and end.
         words: these words; with V words in the vocabulary V + k is the id of `words[k]`, on the target's side, too.
+        unread: pieces that were cut off at its end.
     """
 
     ids: list[int]
     words: tuple[str, ...] = ()
+    unread: int = 0
 
-    def cut(self, length: int) -> "SourceIds":
-        """The first pieces only, and of the words those that are still there."""
+    def cut(self, length: int | None) -> "SourceIds":
+        """The first pieces only, and of the words those that are still there; None: all of it."""
         ids = self.ids[:length]
         size = max(self.ids, default=0) + 1 - len(self.words)  # of the vocabulary, where there are words
-        return SourceIds(ids, self.words[: max(max(ids, default=0) + 1 - size, 0)])
+        words = self.words[: max(max(ids, default=0) + 1 - size, 0)]
+        return SourceIds(ids, words, self.unread + len(self.ids) - len(ids))
 
 
 class Tokenizer:

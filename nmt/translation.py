@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nmt.search.types import Hypothesis
-from nmt.tokenizer import Tokenizer
+from nmt.tokenizer import SourceIds, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Translation:
         ids: ids of its pieces, without begin and end.
         prepared: the text as the pieces spell it, before the steps of the target's preparation are undone.
         words: those of its line that ids beyond the vocabulary stand for; see `nmt.tokenizer.SourceIds`.
+        unread: pieces of its line that were cut off, for the model reads no more.
     """
 
     text: str
@@ -27,16 +29,18 @@ class Translation:
     ids: tuple[int, ...] = ()
     prepared: str = ""
     words: tuple[str, ...] = ()
+    unread: int = 0
 
     def reading(self, prepared: str, target: Tokenizer) -> "Translation":
         """The same with another text, as it is before the steps of the target's preparation are undone."""
         return replace(self, text=target.preparation.restore(prepared), prepared=prepared)
 
 
-def spelled(hypotheses: Sequence[Hypothesis], words: tuple[str, ...], target: Tokenizer) -> list[Translation]:
-    """What a search has found for a line, as text; `words` are those of the line that have ids of their own."""
-    texts = target.spell([hypothesis.tokens for hypothesis in hypotheses], words)
+def spelled(hypotheses: Sequence[Hypothesis], source: SourceIds, target: Tokenizer) -> list[Translation]:
+    """What a search has found for a line, as text."""
+    texts = target.spell([hypothesis.tokens for hypothesis in hypotheses], source.words)
+    of_line: dict[str, Any] = {"words": source.words, "unread": source.unread}
     return [
-        Translation("", found.score, found.log_prob, tuple(found.tokens), words=words).reading(text, target)
+        Translation("", found.score, found.log_prob, tuple(found.tokens), **of_line).reading(text, target)
         for found, text in zip(hypotheses, texts, strict=True)
     ]

@@ -1,7 +1,6 @@
 """Text to text: n lines in, n lines out."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -38,20 +37,19 @@ class Translator:
         model: Network,
         tokenizers: TokenizerPair,
         options: SearchOptions,
-        warn: Callable[[str], None] | None = None,
     ) -> None:
         """Wraps a network, wherever it lies and whatever its mode.
 
         Args:
             model: the network, or several that translate together.
             tokenizers: those that it was trained with.
-            options: how to search; the recipe's `search`.
-            warn: takes a warning about the text; by default it goes to stderr.
+            options: how to search; the recipe's `searched`.
         """
         self.model = model
         self.tokenizers = tokenizers
         self.options = options
-        self._warn = warn or _warn_on_stderr
+        self.cut_lines = 0
+        """Lines translated, scored or aligned so far of which only the first pieces were read, as `options` say."""
         dictionary = options.dictionary if options.replace_unknown else None
         self._dictionary = {} if dictionary is None else read_dictionary(Path(dictionary).expanduser())
 
@@ -125,13 +123,13 @@ class Translator:
                 f"the {n_best} best translations need a beam of {n_best} (--beam), not {self.options.beam_size}"
             )
         found = [[Translation("")] for _ in lines]
-        given = self._lines(lines, guides, sampling)
-        wanted = [line for line in given if line.source]
+        sources = self._read(lines)
+        wanted = [line for line in self._guided(sources, guides, sampling) if line.source]
         hypotheses = search_lines(self.model, wanted, self.options, n_best, sampling)
         for line, best in zip(wanted, hypotheses, strict=True):
-            found[line.number] = spelled(best, line.words, self.tokenizers.target)
+            found[line.number] = spelled(best, sources[line.number], self.tokenizers.target)
         if self.options.replace_unknown:
-            self._replace_unknown(lines, [line.source for line in given], found)
+            self._replace_unknown(lines, [source.ids for source in sources], found)
         return found
 
     def stream(
@@ -166,7 +164,7 @@ class Translator:
 
     def align(self, source: str, translation: Translation) -> Alignment | None:
         """The attention of a translation, by forced decoding; None if the model has no attention."""
-        read = self._encode([source], warn=lambda _: None)  # it has been said when the line was translated
+        read = self._encode([source])  # it was counted when it was translated
         try:
             return align_pieces(self.model, read, [translation.ids], self.tokenizers, self.options)[0]
         except WithoutAttention:
@@ -191,14 +189,16 @@ class Translator:
         """Where the network lies."""
         return next(self.model.parameters()).device
 
-    def _encode(self, lines: Sequence[str], warn: Callable[[str], None] | None = None) -> list[SourceIds]:
-        """Ids of each line; none for a blank one; cut where a line is far too long."""
-        limit = self.options.max_source_length
+    def _encode(self, lines: Sequence[str]) -> list[SourceIds]:
+        """Ids of each line; none for a blank one; of a long one the first."""
         sources = self.tokenizers.encode_sources([line if line.strip() else "" for line in lines])
-        for line, source in zip(lines, sources, strict=True):
-            if len(source.ids) > limit:
-                (warn or self._warn)(f"a line of {len(source.ids)} pieces was cut to {limit}: {line[:60]!r}...")
-        return [source.cut(limit) for source in sources]
+        return [source.cut(self.options.longest_source) for source in sources]
+
+    def _read(self, lines: Sequence[str]) -> list[SourceIds]:
+        """The same; those that are cut are counted."""
+        sources = self._encode(lines)
+        self.cut_lines += sum(source.unread > 0 for source in sources)
+        return sources
 
     def _pairs(
         self, sources: Sequence[str], targets: Sequence[str], done: str
@@ -206,16 +206,18 @@ class Translator:
         """Ids of the sources, and of their given translations; `done` says what is to be done with them."""
         if len(sources) != len(targets):
             raise UserError(f"{len(sources)} sources cannot be {done} with {len(targets)} translations")
-        read = self._encode(sources)
+        read = self._read(sources)
         return read, self.tokenizers.encode_targets(targets, read)
 
-    def _lines(self, lines: Sequence[str], guides: Sequence[Guide] | None, sampling: Sampling | None) -> list[Line]:
-        """The lines in ids, with what their translations must hold."""
+    def _guided(
+        self, sources: Sequence[SourceIds], guides: Sequence[Guide] | None, sampling: Sampling | None
+    ) -> list[Line]:
+        """The lines with what their translations must hold."""
         if guides is not None and not self.model.predicts_all_words:
             raise UserError(
                 "an exported model's shortlist need not hold the words asked for; take the run it is made of"
             )
-        found = guided_lines(self._encode(lines), guides, self.tokenizers.target, search_settings(self.options))
+        found = guided_lines(sources, guides, self.tokenizers.target, search_settings(self.options))
         if sampling is not None and any(line.phrases for line in found):
             raise UserError("phrases that must occur are searched for; leave out --sample")
         return found
@@ -231,7 +233,3 @@ class Translator:
             found[line][best] = filled(
                 found[line][best], lines[line], weights, self.tokenizers, self._dictionary, self.options.alignment
             )
-
-
-def _warn_on_stderr(message: str) -> None:
-    print(f"nmt: warning: {message}", file=sys.stderr)

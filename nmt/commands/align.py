@@ -15,6 +15,7 @@ from nmt.commands.arguments import (
     load,
     load_trained,
     read_pairs,
+    say_cut,
     write_line,
 )
 
@@ -69,6 +70,7 @@ def _align(options: argparse.Namespace) -> None:
                 _draw_pair(aligned.pieces, options.png / f"{len(found)}.png")
     if gold is not None:
         print(f"{alignment_errors(found, gold)}, {len(gold)} pairs", file=sys.stderr)
+    say_cut(translator)
 
 
 def _draw_pair(alignment: "Alignment", path: Path) -> None:

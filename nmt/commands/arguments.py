@@ -173,6 +173,14 @@ def load(options: argparse.Namespace) -> "Translator":
     return Translator.load(chosen, options.device, **search_options(options))
 
 
+def say_cut(translator: "Translator") -> None:
+    """Says how many lines were not read to their ends."""
+    if translator.cut_lines:
+        longest = translator.options.longest_source
+        cut = f"{translator.cut_lines:,} lines were cut to their first {longest} pieces"
+        say(f"warning: {cut} (search.max_source_length)")
+
+
 def load_trained(options: argparse.Namespace) -> "tuple[Bundle, DataOptions]":
     """The bundle of --model, or of the newest run, and where its training text lies."""
     from nmt.bundle import find_bundle, load_bundle

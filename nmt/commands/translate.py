@@ -18,6 +18,7 @@ from nmt.commands.arguments import (
     positive,
     positive_number,
     read_pairs,
+    say_cut,
     search_options,
     whole,
     write_line,
@@ -76,6 +77,7 @@ def _translate(options: argparse.Namespace) -> None:
         else:
             output = _text_lines(found, options.n_best, options.scores)
         write_line(output)
+    say_cut(translator)
 
 
 def _guides(options: argparse.Namespace) -> "Iterator[Guide] | None":
@@ -149,8 +151,10 @@ def _score(options: argparse.Namespace) -> None:
     from nmt.evaluation import perplexity
 
     pairs = read_pairs(options.source, options.target)
-    scored = load(options).score(*pairs)
+    translator = load(options)
+    scored = translator.score(*pairs)
     for log_prob, _ in scored:
         write_line(f"{log_prob:.4f}")
     if scored:
         print(f"perplexity {perplexity(scored):.4f} per target piece, {len(scored)} lines", file=sys.stderr)
+    say_cut(translator)

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 
-from nmt.tokenizer import TokenizerPair
+from nmt.tokenizer import UNK, TokenizerPair
+
+Ids = list[int]
 
 _SMALL = 20_000  # rows that one process tokenizes faster than several start
 
@@ -21,9 +23,11 @@ class EncodedCorpus:
     """Sentence pairs with their ids.
 
     Attributes:
-        dataset: columns `source`, `target`, `src_ids`, `tgt_ids`; ids are without begin and end.
-        src_lengths: pieces of each source, the end included.
-        tgt_lengths: pieces of each target, the end included.
+        dataset: columns `source`, `target`, `src_ids`, `tgt_ids`; ids are without begin and end, and not cut.
+        src_lengths: pieces of each source, once cut, the end included.
+        tgt_lengths: pieces of each target, once cut, the end included.
+        vocab_size: ids from this one on are words of the pair alone; see `nmt.tokenizer.SourceIds`.
+        limits: pieces that each side is cut to, the end not counted; None: it is not cut.
         blank: how many pairs were left out because a side is blank.
         too_long: how many were left out because a side has too many pieces.
     """
@@ -31,12 +35,37 @@ class EncodedCorpus:
     dataset: Dataset
     src_lengths: npt.NDArray[np.int32]
     tgt_lengths: npt.NDArray[np.int32]
+    vocab_size: int
+    limits: tuple[int | None, int | None] = (None, None)
     blank: int = 0
     too_long: int = 0
 
     def __len__(self) -> int:
         """Number of sentence pairs."""
         return len(self.src_lengths)
+
+    def cut(self, source: int | None, target: int | None) -> "EncodedCorpus":
+        """Of each side the first pieces only, so many without the end; None: all. To cut less again is not possible."""
+        sides = ((self.src_lengths, source), (self.tgt_lengths, target))
+        src, tgt = (lengths if limit is None else np.minimum(lengths, limit + 1) for lengths, limit in sides)
+        return replace(self, src_lengths=src, tgt_lengths=tgt, limits=(source, target))
+
+    @property
+    def cut_pairs(self) -> int:
+        """How many pairs have a side that is cut."""
+        src, tgt = _lengths(self.dataset)
+        return int(((src > self.src_lengths) | (tgt > self.tgt_lengths)).sum())
+
+    def cut_ids(self, sources: Sequence[Ids], targets: Sequence[Ids]) -> tuple[list[Ids], list[Ids]]:
+        """The ids of some pairs, cut; a target's word that stood only in what is cut off its source is unknown."""
+        source, target = self.limits
+        kept = [ids[:source] for ids in sources]
+        known = (max(self.vocab_size, max(ids, default=0) + 1) for ids in kept)
+        cut = (ids[:target] for ids in targets)
+        return kept, [
+            [index if index < size else UNK for index in ids] if max(ids, default=0) >= size else ids
+            for ids, size in zip(cut, known, strict=True)
+        ]
 
     def usable(self, max_length: int) -> "EncodedCorpus":
         """Without the pairs that training cannot use: blank ones, and those of more than `max_length` pieces."""
@@ -72,11 +101,14 @@ def encode_corpus(dataset: Dataset, tokenizers: TokenizerPair, workers: int) -> 
         cache_file_name=str(cache / f"{fingerprint}.arrow") if dataset.cache_files else None,
         new_fingerprint=fingerprint,
     )
-    lengths = encoded.with_format("numpy")
-    src_lengths, tgt_lengths = (
-        np.asarray(lengths[column][:], dtype=np.int32) for column in ("src_length", "tgt_length")
-    )
-    return EncodedCorpus(encoded, src_lengths, tgt_lengths)
+    return EncodedCorpus(encoded, *_lengths(encoded), len(tokenizers.target))
+
+
+def _lengths(encoded: Dataset) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Pieces of each source and each target before they are cut, the ends included."""
+    columns = encoded.with_format("numpy")
+    src, tgt = (np.asarray(columns[column][:], dtype=np.int32) for column in ("src_length", "tgt_length"))
+    return src, tgt
 
 
 class _Encode:

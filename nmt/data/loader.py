@@ -49,12 +49,13 @@ class BatchLoader:
 
     def _collate(self, rows: Mapping[str, Any]) -> Batch:
         if self.subword_sampling is None:
-            return make_batch(rows["src_ids"], rows["tgt_ids"])
+            return make_batch(*self.corpus.cut_ids(rows["src_ids"], rows["tgt_ids"]))
         random = np.random.default_rng((self.plan.seed, self.epoch, self.position, self.plan.rank))
-        return make_batch(
+        sampled = (
             self.tokenizers.source.sample(rows["source"], self.subword_sampling, random),
             self.tokenizers.target.sample(rows["target"], self.subword_sampling, random),
         )
+        return make_batch(*self.corpus.cut_ids(*sampled))
 
     def state_dict(self) -> dict[str, int]:
         """What a checkpoint keeps."""
@@ -84,4 +85,4 @@ class ValidationLoader:
         mine = order[self.rank :: self.world_size]
         for start in range(0, len(mine), self.batch_size):
             rows = self.corpus.dataset[mine[start : start + self.batch_size]]
-            yield make_batch(rows["src_ids"], rows["tgt_ids"])
+            yield make_batch(*self.corpus.cut_ids(rows["src_ids"], rows["tgt_ids"]))

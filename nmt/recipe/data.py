@@ -1,10 +1,11 @@
 """The recipe's `data`."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from nmt.recipe.section import Positive, PositiveFloat, Section
+from nmt.recipe.section import Positive, PositiveFloat, Problem, Section
 
 
 class DataOptions(Section):
@@ -31,13 +32,26 @@ class DataOptions(Section):
     `translation.de`."""
     target_language: str | None = None
     """Code of the target language; null: the last part of `target`."""
+    cut_source: Positive | None = None
+    """Sources are cut to this many pieces, the end not counted: those of the training pairs, and what the trained model
+    reads (unless `search.max_source_length` says something else). null: they are not cut."""
+    cut_target: Positive | None = None
+    """Targets of training pairs are cut to this many pieces, the end not counted, which follows all the same. Those of
+    validation and test are never cut, neither for scores nor for perplexity. null: they are not cut."""
     max_length: Positive = 100
-    """Training pairs with a side of more pieces than this are dropped and counted."""
+    """Training pairs with a side of more pieces than this, once cut, are dropped and counted."""
     subword_sampling: PositiveFloat | None = None
     """Train on segmentations sampled anew in each epoch (Kudo 2018), as probable as the model's probability to the
     power of this alpha: the smaller, the more varied. Needs a unigram tokenizer. null: the best segmentation."""
     workers: Positive = 2
     """Processes that tokenize the corpus."""
+
+    def problems(self) -> Iterator[Problem]:
+        """See `Section`."""
+        longest = max(self.cut_source or 0, self.cut_target or 0)
+        if longest > self.max_length:
+            need = f"must be at least {longest}, or pairs cut to that (cut_source, cut_target) would be dropped"
+            yield "max_length", need
 
     @property
     def languages(self) -> tuple[str, str]:

@@ -35,6 +35,12 @@ class Recipe(Section):
     """Published figures that are printed beside our own."""
 
     @property
+    def searched(self) -> SearchOptions:
+        """`search`, with sources cut as in training where it says nothing of that."""
+        cut = self.search.max_source_length or self.data.cut_source
+        return self.search.model_copy(update={"max_source_length": cut})
+
+    @property
     def copies_unknown_words(self) -> bool:
         """Whether words that no vocabulary has can be copied; of pieces nothing is unknown."""
         return self.model.pointer and self.tokenizer.type == "word"

@@ -73,8 +73,9 @@ def reach(bundle: Bundle, sources: Sequence[str], references: Sequence[str]) -> 
     Every distance is averaged over the same sentences: those of at least as many pieces. Sentences that the training
     would have left out are left out here.
     """
-    limit = bundle.recipe.data.max_length
-    read = bundle.tokenizers.encode_sources(sources)
+    data = bundle.recipe.data
+    limit = data.max_length
+    read = [source.cut(data.cut_source) for source in bundle.tokenizers.encode_sources(sources)]
     pairs = zip([source.ids for source in read], bundle.tokenizers.encode_targets(references, read), strict=True)
     chosen = sorted(
         (pair for pair in pairs if all(0 < len(ids) <= limit for ids in pair)), key=lambda pair: -len(pair[1])

@@ -235,11 +235,12 @@ def _prepare(
     else:
         tokenizers = start.tokenizers if start is not None else prepare_tokenizers(loaded, training, say)
     say(f"tokenizing {len(training):,} and {len(validation):,} pairs")
-    encoded = encode_corpus(training, tokenizers, recipe.data.workers)
-    usable = encoded.usable(recipe.data.max_length)
-    checked = encode_corpus(validation, tokenizers, recipe.data.workers)
+    limits = recipe.data.cut_source, recipe.data.cut_target
+    usable = encode_corpus(training, tokenizers, recipe.data.workers).cut(*limits).usable(recipe.data.max_length)
+    checked = encode_corpus(validation, tokenizers, recipe.data.workers).cut(recipe.searched.longest_source, None)
+    cut = f"{usable.cut_pairs:,} of them cut, " if limits != (None, None) else ""
     say(
-        f"training: {len(usable):,} pairs, {int(usable.tgt_lengths.sum()):,} target pieces; left out "
+        f"training: {len(usable):,} pairs, {cut}{int(usable.tgt_lengths.sum()):,} target pieces; left out "
         f"{usable.blank:,} blank and {usable.too_long:,} of more than {recipe.data.max_length} pieces; "
         f"validation: {len(checked):,} pairs"
     )

@@ -76,8 +76,8 @@ class TranslationTask(pl.LightningModule):
         """Shape of the last training batch, for the message when memory runs out."""
         self.last_loss = math.nan
         """Negative log-likelihood per target token of the last optimizer step."""
-        greedy = recipe.search.model_copy(update={"beam_size": 1})
-        self._translator = Translator(model, tokenizers, greedy, warn=lambda _: None)
+        greedy = recipe.searched.model_copy(update={"beam_size": 1})
+        self._translator = Translator(model, tokenizers, greedy)
         self._objective = make_objective(recipe, tokenizers.target)
         self._accumulated = torch.zeros(4, dtype=torch.float64)  # what `_sums` gives, since the last optimizer step
         self._validated = torch.zeros(4, dtype=torch.float64)  # of this validation

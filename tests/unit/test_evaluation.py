@@ -31,7 +31,7 @@ def known_words() -> set[str]:
 def translator(kind: str = "trained", **search: Any) -> Translator:
     bundle = KINDS[kind](practised_bundle())
     options = bundle.recipe.search.model_copy(update={"beam_size": 3, **search})
-    return Translator(bundle.model, bundle.tokenizers, options, warn=lambda _: None)
+    return Translator(bundle.model, bundle.tokenizers, options)
 
 
 @cache

@@ -216,6 +216,13 @@ def test_all_mistakes_are_told_at_once_from_every_origin(write: Any) -> None:
     )
 
 
+def test_what_is_cut_must_not_be_dropped(write: Any) -> None:
+    overrides = "data.cut_source=400", "data.cut_target=100"
+    (found,) = mistakes(write(SOUND), *overrides)
+    assert "data.max_length: must be at least 400, or pairs cut to that" in found
+    assert load_recipe(write(SOUND), [*overrides, "data.max_length=400"]).recipe.data.cut_target == 100
+
+
 def test_what_contradicts_another_section_is_told_beside_other_mistakes(write: Any) -> None:
     write("{type: bpe, joint: false}\n", "pieces.yaml")
     path = write(SOUND + "tokenizer: pieces.yaml\nmodel: {share_embeddings: true}\ntraining: {batch_size: 0}\n")

@@ -349,8 +349,10 @@ def test_a_source_that_is_cut_keeps_the_words_that_are_left() -> None:
     source = SourceIds([4, size, 5, size, size + 1, 4, size + 2], ("a", "b", "c"))
     kept = [len(source.cut(length).words) for length in range(8)]
     assert kept == [0, 0, 1, 1, 1, 2, 2, 3]
-    assert source.cut(5) == SourceIds([4, size, 5, size, size + 1], ("a", "b"))
-    assert SourceIds([4, 5]).cut(1) == SourceIds([4])
+    assert source.cut(5) == SourceIds([4, size, 5, size, size + 1], ("a", "b"), unread=2)
+    assert source.cut(5).cut(4) == source.cut(4)
+    assert source.cut(None) == source.cut(7) == source
+    assert SourceIds([4, 5]).cut(1) == SourceIds([4], unread=1)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])

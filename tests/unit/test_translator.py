@@ -42,10 +42,9 @@ from tests.fixtures_text import (
 LINES = SOURCES[:8]
 
 
-def translator(warned: list[str] | None = None, **search: Any) -> Translator:
+def translator(**search: Any) -> Translator:
     bundle = practised_bundle()
-    options = bundle.recipe.search.model_copy(update=search)
-    return Translator(bundle.model, bundle.tokenizers, options, None if warned is None else warned.append)
+    return Translator(bundle.model, bundle.tokenizers, bundle.recipe.search.model_copy(update=search))
 
 
 @pytest.fixture(scope="module")
@@ -218,9 +217,9 @@ def test_whose_alignment_a_step_is_changes_names_and_words_but_no_weights() -> N
 
 
 def test_of_a_long_line_the_words_that_are_left_are_aligned() -> None:
-    warned: list[str] = []
-    (pair,) = translator(warned, max_source_length=3).align_all(["eins zwei drei vier fünf"], ["one two"])
-    assert len(warned) == 1
+    translate = translator(max_source_length=3)
+    (pair,) = translate.align_all(["eins zwei drei vier fünf"], ["one two"])
+    assert translate.cut_lines == 1
     assert pair.words.weights.shape == (2, 5)
     assert pair.words.weights[:, :3].any()
     assert not pair.words.weights[:, 3:].any()
@@ -400,14 +399,31 @@ def test_what_the_replacement_needs_is_said(tmp_path: Path) -> None:
         Translator.from_bundle(make_bundle(), "cpu", replace_unknown=True, dictionary=str(tmp_path / "nowhere.tsv"))
 
 
-def test_a_line_that_is_far_too_long_is_cut_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    warned: list[str] = []
-    translate = translator(warned, max_source_length=3)
-    long = "eins zwei drei vier fünf"
-    assert translate([long, "eins"]) == translate(["eins zwei drei", "eins"])
-    assert warned == ["a line of 5 pieces was cut to 3: 'eins zwei drei vier fünf'..."]
-    translator(max_source_length=3)([long])
-    assert capsys.readouterr().err == f"nmt: warning: {warned[0]}\n"
+def test_a_line_that_is_too_long_is_cut_and_counted() -> None:
+    translate = translator(max_source_length=3)
+    lines = ["eins zwei drei vier fünf", "", "eins zwei drei", "eins"]
+    cut, blank, whole, short = (best for (best,) in translate.translate(lines))
+    assert [found.unread for found in (cut, blank, whole, short)] == [2, 0, 0, 0]
+    assert cut.text == whole.text
+    assert translate.cut_lines == 1
+    translate.align(lines[0], cut)
+    assert translate.cut_lines == 1  # it was counted when it was translated
+    assert translate.score(lines, ["one"] * 4)[0] == translate.score(lines[2:3], ["one"])[0]
+    assert translate.cut_lines == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "search", "read"),
+    [({}, {}, 1000), ({"cut_source": 4}, {}, 4), ({"cut_source": 4}, {"max_source_length": 7}, 7)],
+)
+def test_a_source_is_cut_as_in_training_unless_the_search_says_something_else(
+    data: dict[str, Any], search: dict[str, Any], read: int
+) -> None:
+    translate = Translator.from_bundle(make_bundle(data=data, search={"max_source_length": None} | search), "cpu")
+    line = "eins " * 1003
+    (source,) = translate.tokenizers.encode_sources([line])
+    ((best,),) = translate.translate([line])
+    assert len(source.ids) - best.unread == read
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -445,24 +461,20 @@ def test_scores_do_not_depend_on_how_many_logits_are_in_memory(monkeypatch: pyte
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_the_result_does_not_depend_on_the_number_of_cores(beam_size: int) -> None:
-    """Nor do warnings, blank lines and errors."""
+    """Nor do blank lines and errors."""
     bundle = make_bundle()
-    warnings: list[str] = []
     options = bundle.recipe.search.model_copy(update={"beam_size": beam_size, "batch_size": 2, "max_source_length": 9})
-    translate = Translator(bundle.model, bundle.tokenizers, options, warnings.append)
+    translate = Translator(bundle.model, bundle.tokenizers, options)
     lines = [*LINES, "", *LINES[::-1]]
     expected = translate.translate(lines)
-    said = warnings.copy()
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
         for batch_size in (1, 2, 64):
-            warnings.clear()
             translate.options = options.model_copy(update={"batch_size": batch_size})
             for found, best in zip(translate.translate(lines), expected, strict=True):
                 assert [one.text for one in found] == [one.text for one in best]
                 assert [one.score for one in found] == pytest.approx([one.score for one in best], abs=1e-5)
-            assert warnings == said
     finally:
         torch.set_num_threads(before)
 

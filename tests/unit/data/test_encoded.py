@@ -19,7 +19,7 @@ from nmt.data.encoded import EncodedCorpus, encode_corpus
 from nmt.data.loader import BatchLoader, ValidationLoader
 from nmt.preparation import Preparation
 from nmt.recipe.data import DataOptions
-from nmt.tokenizer import PAD, Tokenizer, TokenizerPair
+from nmt.tokenizer import EOS, PAD, Tokenizer, TokenizerPair
 from tests.fixtures_text import ODD_LINES, SOURCES, TARGETS, pairs, tokenizer, tokenizer_pair, write_lines
 
 PAIR = tokenizer_pair(joint=False)
@@ -158,6 +158,50 @@ def test_the_longest_length_is_still_used() -> None:
     longest = int(max(corpus.src_lengths.max(), corpus.tgt_lengths.max())) - 1  # without the end
     assert corpus.usable(longest).too_long == 0
     assert corpus.usable(longest - 1).too_long > 0
+
+
+# -- cutting ------------------------------------------------------------------------------------------------------
+
+
+def test_sides_are_cut_before_the_longest_are_dropped() -> None:
+    corpus = encode_corpus(pairs(SOURCES[:60], TARGETS[:60]), PAIR, workers=1)
+    cut = corpus.cut(6, None).usable(8)
+    kept = [row for row in zip(SOURCES, PAIR.target.encode(TARGETS[:60]), strict=False) if len(row[1]) <= 8]
+    assert 0 < len(cut) == len(kept) < 60
+    sources = PAIR.source.encode([source for source, _ in kept])
+    assert cut.cut_pairs == sum(len(source) > 6 for source in sources) > 0
+    assert cut.src_lengths.tolist() == [min(len(source), 6) + 1 for source in sources]
+    assert corpus.cut(None, 5).cut_pairs == int((corpus.tgt_lengths > 6).sum())
+    assert corpus.cut(6, 5).cut(3, None).cut(3, None).src_lengths.max() == 4  # a phase of the training cuts more
+
+
+@pytest.mark.parametrize("sampling", [None, 0.3])
+def test_batches_hold_the_first_pieces_and_the_end(sampling: float | None) -> None:
+    whole = encode_corpus(pairs(SOURCES[:60], TARGETS[:60]), PAIR, workers=1)
+    (cut,) = loader(whole.cut(4, 3), batch_size=60, subword_sampling=sampling)
+    assert (cut.src_ids.shape, cut.tgt_out.shape) == ((60, 5), (60, 4))
+    ends = cut.src_ids.gather(1, cut.src_lengths[:, None] - 1), (cut.tgt_out == EOS).sum(dim=1)
+    assert (ends[0] == EOS).all()
+    assert (ends[1] == 1).all()
+    if sampling is None:
+        ids = zip(PAIR.source.encode(SOURCES[:60]), PAIR.target.encode(TARGETS[:60]), strict=True)
+        rows = zip(cut.src_ids.tolist(), cut.src_lengths.tolist(), cut.tgt_in.tolist(), strict=True)
+        found = [(row[: size - 1], [piece for piece in target[1:] if piece != PAD]) for row, size, target in rows]
+        assert sorted(found) == sorted((source[:4], target[:3]) for source, target in ids)
+    assert [batch.src_ids.shape[1] for batch in ValidationLoader(whole.cut(4, None), 60)] == [5]
+
+
+def test_a_word_that_stood_in_what_was_cut_off_is_unknown() -> None:
+    words = tokenizer("word")
+    copying = TokenizerPair(words, words, copies=True)
+    source, target = "eins Quux zwei Foo", "Foo Quux eins Bar"
+    corpus = encode_corpus(pairs([source] * 2, [target] * 2), copying, workers=1)
+    rows = corpus.dataset[:]
+    for length in (None, 4, 3, 2, 1):
+        (read,) = copying.encode_sources([source])
+        expected = copying.encode_targets([target], [read.cut(length)])
+        sources, targets = corpus.cut(length, None).cut_ids(rows["src_ids"], rows["tgt_ids"])
+        assert (sources[0], targets[0]) == (read.cut(length).ids, *expected)
 
 
 def test_validation_sees_every_line_once() -> None:

@@ -12,8 +12,10 @@ import torch
 from nmt import Translator, load_recipe, train
 from nmt.bundle import load_bundle
 from nmt.data.batch import Batch, make_batch
+from nmt.data.corpus import load_texts
 from nmt.data.numbers import number_corpus
 from nmt.errors import UserError
+from nmt.forced import log_probs
 from nmt.tokenizer import PAD
 from nmt.training.checkpoint import WholeCheckpoints, mean_weights, network_weights
 from nmt.training.loss import sequence_loss
@@ -322,7 +324,27 @@ def test_training_pairs_left_out_are_counted(tmp_path: Path) -> None:
     assert "left out 8 blank and 8 of more than 30 pieces; validation: 5 pairs" in log
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     assert "test" not in results
+    assert results["validation"].get("cut_sources") is None
     assert len((run / "hypotheses" / "validation.beam.txt").read_text(encoding="utf-8").split("\n")) == 6
+
+
+def test_training_pairs_that_are_cut_are_counted_and_so_are_sources_that_are_translated(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, data={"cut_source": 5, "cut_target": 6}, trainer={"max_epochs": 1})
+    run = train(recipe, run=tmp_path / "run")
+    bundle, data = load_bundle(run), load_recipe(recipe).recipe.data
+    encoders = bundle.tokenizers.source.encode, bundle.tokenizers.target.encode
+    trained, tested = (
+        list(zip(*(encode(text) for encode, text in zip(encoders, load_texts(data, split), strict=True)), strict=True))
+        for split in ("train[:200]", "test[:15]")
+    )
+    cut = sum(len(source) > 5 or len(target) > 6 for source, target in trained)
+    assert f"training: 200 pairs, {cut} of them cut, " in (run / "log.txt").read_text(encoding="utf-8")
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert results["test"]["cut_sources"] == sum(len(source) > 5 for source, _ in tested) > 0
+    # Perplexity is that of the whole references, after sources that are cut.
+    log_prob = sum(log_probs(bundle.model, [(source[:5], target) for source, target in tested], 4))
+    tokens = sum(len(target) + 1 for _, target in tested)
+    assert math.log(results["test"]["perplexity"]) == pytest.approx(-log_prob / tokens, rel=1e-5)
 
 
 @pytest.mark.parametrize(
