@@ -1,6 +1,8 @@
 """What is done to a text before it is cut into pieces, where a recipe asks for it, and how it is undone."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -17,15 +19,38 @@ class Preparation:
         normalize_punctuation: one form for each mark, as Moses' normalize-punctuation.perl.
         moses: set marks apart from words by spaces, as Moses' tokenizer.perl, but without escapes such as `&apos;`.
         language: the language whose rules Moses follows, `de`; empty where none of its scripts is asked for.
+        line_separator: stands between the lines of a text, each of which goes through these steps by itself; empty
+            where line ends are white space like any other.
     """
 
     lowercase: bool = False
     normalize_punctuation: bool = False
     moses: bool = False
     language: str = ""
+    line_separator: str = field(default="", repr=False)  # the fingerprint of tokenizers without one does not know of it
 
     def prepare(self, text: str) -> str:
-        """The text as it is cut into pieces; a blank one stays blank."""
+        """The text as it is cut into pieces; a blank one stays blank, and no two separators stand side by side."""
+        return self._by_line(self._prepare_line, text)
+
+    def restore(self, text: str) -> str:
+        """A prepared text as a person writes it: tokens put together again; case, marks and separators stay."""
+        return self._by_line(self._restore_line, text)
+
+    def without_separators(self, prepared: str) -> str:
+        """A prepared text, as long as it was, with spaces in the place of its separators."""
+        if not self.line_separator:
+            return prepared
+        alone = rf"(?<!\S){re.escape(self.line_separator)}(?!\S)"
+        return re.sub(alone, " " * len(self.line_separator), prepared)
+
+    def _by_line(self, change: Callable[[str], str], text: str) -> str:
+        if not self.line_separator:
+            return change(text)
+        lines = (change(line.strip()).strip() for line in _line_ends(self.line_separator).split(text))
+        return f" {self.line_separator} ".join(filter(None, lines))
+
+    def _prepare_line(self, text: str) -> str:
         if self.lowercase:
             text = text.lower()
         if self.normalize_punctuation:
@@ -34,8 +59,7 @@ class Preparation:
             text = _tokenizer(self.language).tokenize(text, return_str=True, escape=False)
         return text
 
-    def restore(self, text: str) -> str:
-        """A prepared text as a person writes it: tokens put together again; case and marks stay as they are."""
+    def _restore_line(self, text: str) -> str:
         return str(_detokenizer(self.language).detokenize(text.split(), unescape=False)) if self.moses else text
 
 
@@ -43,7 +67,14 @@ def preparations(options: TokenizerOptions, data: DataOptions) -> tuple[Preparat
     """The preparations of source and target that a recipe asks for."""
     steps = (options.lowercase, options.normalize_punctuation, options.moses)
     source, target = data.languages if options.needs_languages else ("", "")
-    return Preparation(*steps, language=source), Preparation(*steps, language=target)
+    of_source = Preparation(*steps, language=source, line_separator=options.line_separator or "")
+    return of_source, Preparation(*steps, language=target)
+
+
+@cache
+def _line_ends(separator: str) -> re.Pattern[str]:
+    """Where lines end: there, or where the separator was written."""
+    return re.compile(rf"[\r\n]+|{re.escape(separator)}")
 
 
 # Imported when they are needed: most recipes ask for none of them. Each is made once, for it compiles its rules.

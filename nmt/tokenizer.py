@@ -172,7 +172,8 @@ class Tokenizer:
 
     def _segment(self, word: str, alpha: float) -> tuple[list[list[int]], list[float]]:
         """The most probable segmentations of a word, and the upper bounds of their shares of the unit interval."""
-        found: list[list[int]] = self._processor.nbest_encode(word or " ", nbest_size=_SEGMENTATIONS)
+        several = 1 if word == self.preparation.line_separator else _SEGMENTATIONS  # that is always one piece
+        found: list[list[int]] = self._processor.nbest_encode(word or " ", nbest_size=several)
         if not word:  # between two spaces: the piece of a space alone
             found = [found[0][:1]]
         scores = np.array([sum(map(self._processor.get_score, ids)) for ids in found])
@@ -217,17 +218,19 @@ class Tokenizer:
     def words(self, text: str) -> list[int]:
         """The word between white space, by its place in the text as it was written, of each piece that `encode` gives.
 
-        That is the word in which the piece begins, or before which it stands: a mark of a space belongs to the next
-        word. Words, prepared one by one, and the prepared text are compared by their characters, spaces aside.
+        That is the word in which the piece begins, or before which it stands: a mark of a space, or a separator of
+        lines, belongs to the next word. Words, prepared one by one, and the prepared text are compared by their
+        characters, those aside.
 
         Returns:
             One for each piece; the number of words where none follows.
         """
-        alone = ["".join(self.preparation.prepare(word).split()) for word in text.split()]
+        shown = self.preparation.without_separators
+        alone = ["".join(shown(self.preparation.prepare(word)).split()) for word in text.split()]
         ends = list(accumulate(map(len, alone)))
         prepared = self.preparation.prepare(text)
-        before = [0, *accumulate(not character.isspace() for character in prepared)]
-        places = _places("".join(alone), "".join(prepared.split()))
+        before = [0, *accumulate(not character.isspace() for character in shown(prepared))]
+        places = _places("".join(alone), "".join(shown(prepared).split()))
         return [bisect(ends, places[before[first]]) for first, _ in self._offsets(prepared)]
 
     def _offsets(self, prepared: str) -> list[tuple[int, int]]:
@@ -317,7 +320,7 @@ class TokenizerPair:
         digest.update(self.target.model)
         for side, tokenizer in (("source", self.source), ("target", self.target)):
             if tokenizer.preparation != Preparation():
-                digest.update(f"{side} {tokenizer.preparation}".encode())
+                digest.update(f"{side} {tokenizer.preparation}{tokenizer.preparation.line_separator}".encode())
         if self.copies:
             digest.update(b"copies")
         return digest.hexdigest()
@@ -333,12 +336,14 @@ def train_tokenizer(options: TokenizerOptions, texts: Iterable[str]) -> Tokenize
 
 
 def _count_words(options: TokenizerOptions, texts: Iterable[str]) -> bytes:
-    """The words of a vocabulary, in falling frequency, those as frequent by the alphabet."""
+    """The words of a vocabulary, in falling frequency, those as frequent by the alphabet; first a line separator."""
     counts = Counter(word for text in texts for word in text.split())
     if not counts:
         raise UserError(_NO_TEXT)
+    if options.line_separator:
+        counts[options.line_separator] += options.min_frequency or 1  # it is known in any case
     frequent = [word for word, count in counts.items() if count >= (options.min_frequency or 1)]
-    frequent.sort(key=lambda word: (-counts[word], word))
+    frequent.sort(key=lambda word: (word != options.line_separator, -counts[word], word))
     return "\n".join([_WORDS, *frequent[: options.vocab_size - len(_SPECIAL)]]).encode()
 
 
@@ -361,6 +366,8 @@ def _train_pieces(options: TokenizerOptions, texts: Iterable[str]) -> bytes:
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
+            # With the space before it, which would be a piece otherwise.
+            user_defined_symbols=["\u2581" + options.line_separator] if options.line_separator else [],
             unk_surface=UNKNOWN,
             minloglevel=2,
         )

@@ -49,8 +49,9 @@ def _prepare(
     """Pieces of the text of some sides, each prepared in its way."""
     options = loaded.recipe.tokenizer
     what = f"{options.type} tokenizer of {options.vocab_size} pieces ({' + '.join(sides)})"
-    order = sorted((text_hash(training, [side]), sides[side].language, side) for side in sides)  # for either direction
-    path = _model_path(loaded, [f"{digest} {language}".rstrip() for digest, language, _ in order])
+    done = {side: f"{sides[side].language} {sides[side].line_separator}" for side in sides}
+    order = sorted((text_hash(training, [side]), done[side], side) for side in sides)  # for either direction
+    path = _model_path(loaded, [f"{digest} {prepared}".rstrip() for digest, prepared, _ in order])
     if path is not None and path.exists():
         say(f"{what}: {path}, trained before from the same specification and text")
         return load_tokenizer(path)

@@ -32,6 +32,10 @@ class TokenizerOptions(Section):
     """Set marks apart from words as Moses' tokenizer.perl (by sacremoses), and put translations together again. Not for
     text that is tokenized already."""
 
+    line_separator: Annotated[str, Field(pattern=r"^[^\s\u2581]+$")] | None = None
+    """What takes the place of the ends of lines within a source, as between the utterances of a dialogue, `<eou>`: a
+    piece of its own, to which nothing else is done. A source may hold it as it is. null: line ends are white space."""
+
     @property
     def needs_languages(self) -> bool:
         """Whether some of it differs from language to language."""
@@ -41,3 +45,5 @@ class TokenizerOptions(Section):
         """See `Section`."""
         if self.min_frequency is not None and self.type != "word":
             yield "min_frequency", "needs type: word"
+        if self.line_separator in ("<pad>", "<unk>", "<s>", "</s>"):
+            yield "line_separator", "must be none of the special pieces <pad>, <unk>, <s> and </s>"

@@ -334,3 +334,10 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         next(bundle.model.parameters())[0, 0] = torch.nan
     with pytest.raises(UserError, match="hold values that are no numbers"):
         load_bundle(saved(bundle, tmp_path / "model"))
+
+
+def test_a_loaded_model_separates_lines_as_the_trained_one(tmp_path: Path) -> None:
+    bundle = make_bundle(tokenizer={"line_separator": "<eou>"})
+    loaded = load_bundle(saved(bundle, tmp_path / "model"))
+    assert loaded.tokenizers.encode_sources(["eins\r\nzwei\n"]) == bundle.tokenizers.encode_sources(["eins <eou> zwei"])
+    assert loaded.tokenizers.encode_sources(["eins\nzwei"]) != make_bundle().tokenizers.encode_sources(["eins\nzwei"])

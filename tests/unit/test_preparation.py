@@ -6,7 +6,9 @@ import itertools
 import json
 import pickle
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,3 +207,68 @@ def test_rare_words_are_unknown_however_many_may_be_known() -> None:
     trained = words(["a a a b b c", "c b"], vocab_size=100, min_frequency=3)
     assert vocabulary(trained) == ["a", "b"]
     assert trained.encode(["a b c d"])[0][2:] == [UNK, UNK]
+
+
+# -- lines within a text ------------------------------------------------------------------------------------------
+
+EOU = "<EoU>"
+DIALOGUE = "\r\n A: It's ME, isn't it? \r\n\n  \r\nB: Who else?\rA: A<b>..." + "\n"
+LINE = f"A: It's ME, isn't it? {EOU} B: Who else? {EOU} A: A<b>..."
+
+
+def separated(**steps: Any) -> Preparation:
+    return Preparation(line_separator=EOU, **steps)
+
+
+def test_a_separator_stands_between_lines_and_nothing_is_done_to_it() -> None:
+    assert separated().prepare(DIALOGUE) == LINE
+    moses = separated(lowercase=True, normalize_punctuation=True, moses=True, language="en")
+    of_lines = [replace(moses, line_separator="").prepare(line) for line in LINE.split(f" {EOU} ")]
+    assert moses.prepare(DIALOGUE) == f" {EOU} ".join(of_lines)
+    assert moses.restore(moses.prepare(DIALOGUE)) == f" {EOU} ".join(map(moses.restore, of_lines))
+    for blank in ("", "\n", f"{EOU}", f" \r\n{EOU}\n"):
+        assert separated().prepare(blank) == ""
+    plain, _ = preparations(TokenizerOptions(), DataOptions(path="x"))
+    assert plain.prepare(DIALOGUE) == DIALOGUE
+
+
+def test_only_sources_have_separators() -> None:
+    sides = preparations(TokenizerOptions(line_separator=EOU), DataOptions(path="x"))
+    assert [side.line_separator for side in sides] == [EOU, ""]
+
+
+@given(parts=st.lists(st.sampled_from(["\n", "\r", EOU, " ", "a", "B.", "’"]), max_size=12))
+def test_a_prepared_text_is_prepared_no_further(parts: list[str]) -> None:
+    for preparation in (separated(), separated(lowercase=True)):
+        prepared = preparation.prepare("".join(parts))
+        assert preparation.prepare(prepared) == prepared
+        assert len(preparation.without_separators(prepared)) == len(prepared)
+        assert EOU not in preparation.without_separators(prepared)
+        assert not {"\n", "\r"} & {*prepared}
+        words = [EOU, *prepared.split(), EOU] if prepared else []
+        assert (EOU, EOU) not in itertools.pairwise(words)  # nor at the beginning or the end
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
+def test_a_separator_is_one_piece_of_its_own(kind: str) -> None:
+    options = TokenizerOptions.model_validate({"type": kind, "vocab_size": 360, "line_separator": EOU})
+    model = train_tokenizer(options, SOURCES)  # no text of which holds one
+    model = model.with_preparation(Preparation(lowercase=True, line_separator=EOU))
+    lines = ["eins zwei", "drei", "VIER"]
+    dialogue, alone = "\r\n".join(["", *lines, ""]), [model.encode([line])[0] for line in lines]
+    (found,) = model.encode([dialogue])
+    (separator,) = {*found} - {piece for ids in alone for piece in ids}
+    assert model.pieces([separator]) == ["\u2581" + EOU]
+    assert found == [*alone[0], separator, *alone[1], separator, *alone[2]]
+    assert model.encode(model.decode([found])) == [found]  # and what it reads as gives it again
+    places = model.words(dialogue)
+    assert [place for place, piece in zip(places, found, strict=True) if piece == separator] == [2, 3]
+    assert places[-1] == 3
+    assert "".join(model.written(dialogue)) == f"einszwei{EOU}drei{EOU}VIER"
+    if kind == "unigram":
+        random = np.random.default_rng(1)
+        sampled = [model.sample([dialogue], 0.01, random)[0] for _ in range(50)]
+        assert len({tuple(ids) for ids in sampled}) > 25
+        assert all(ids.count(separator) == 2 and model.spell([ids]) == model.prepare([dialogue]) for ids in sampled)
+    pair = TokenizerPair(model, model)
+    assert pair.fingerprint != TokenizerPair(*[model.with_preparation(Preparation(lowercase=True))] * 2).fingerprint

@@ -150,6 +150,7 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "{model: {attention: {type: none}}, training: {coverage_loss: 1.0}}",
             "my.yaml:1: training.coverage_loss: needs an attention; model.attention is none",
         ),
+        ("tokenizer: {line_separator: <s>}", "my.yaml:2: tokenizer.line_separator: must be none of the special pieces"),
         (
             "{model: {pointer: true}, training: {label_smoothing: 0.1}}",
             "my.yaml:1: training.label_smoothing: must be 0 with model.pointer: true",
