@@ -36,8 +36,10 @@ def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:
         max_length_ratio=options.max_length_ratio,
         max_length_extra=options.max_length_extra,
         min_length_ratio=options.min_length_ratio,
+        min_length_extra=options.min_length_extra,
         processors=() if options.block_ngrams is None else (BlockedNgrams(options.block_ngrams),),
         coverage_penalty=options.coverage_penalty,
+        coverage_penalty_type=options.coverage_penalty_type,
         diversity_groups=options.groups,
         diversity_penalty=options.diversity_penalty,
     )

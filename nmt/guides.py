@@ -69,6 +69,8 @@ def guided_lines(
         raise UserError("prefixes and phrases cannot be had together; give one of them")
     if any(phrases) and (settings.processors or settings.diversity_groups > 1):
         raise UserError("phrases that must occur cannot be had with search.block_ngrams or diversity_groups")
+    if any(phrases) and settings.coverage_penalty and settings.coverage_penalty_type == "summary":
+        raise UserError("phrases that must occur cannot be had with search.coverage_penalty_type: summary")
     asked = enumerate(zip(sources, prefixes, phrases, strict=True))
     lines = [Line(number, source.ids, source.words, prefix, some) for number, (source, prefix, some) in asked]
     limits = settings.max_length(torch.tensor([len(source.ids) + 1 for source in sources]))

@@ -14,8 +14,8 @@ class Translation:
 
     Attributes:
         text: the translation, on one line; empty for a blank line.
-        score: what the n best are ordered by: the log-probability divided by the length penalty, with the coverage
-            penalty if there is one (Wu et al. 2016, equation 14); of those drawn at random, of no account.
+        score: what the n best are ordered by: the log-probability divided by the length penalty (Wu et al. 2016,
+            equation 14), less the coverage penalty if there is one; of those drawn at random, of no account.
         log_prob: natural logarithm of the translation's probability.
         ids: ids of its pieces, without begin and end.
         prepared: the text as the pieces spell it, before the steps of the target's preparation are undone.

@@ -349,7 +349,7 @@ def longest(source: Ids, settings: SearchSettings) -> int:
 def next_tokens(length: int, source: Ids, vocab: int, settings: SearchSettings) -> list[int]:
     """What may follow `length` tokens."""
     most = longest(source, settings)
-    fewest = min(math.ceil(settings.min_length_ratio * len(source)), most)
+    fewest = min(math.ceil(settings.min_length_ratio * len(source)) + settings.min_length_extra, most)
     words = [token for token in range(vocab) if token != settings.eos and token not in settings.banned]
     return (words if length < most else []) + ([settings.eos] if length >= fewest else [])
 
@@ -389,8 +389,17 @@ class SlowBeam:
     useful: int
 
 
-def slow_beam(table: Table, source: Ids, settings: SearchSettings) -> SlowBeam:
-    """The search as its module describes it, one sentence and one hypothesis at a time, to the very end."""
+def slow_beam(
+    table: Table, source: Ids, settings: SearchSettings, handicap: Callable[[Ids], float] = lambda _: 0.0
+) -> SlowBeam:
+    """The search as its module describes it, one sentence and one hypothesis at a time, to the very end.
+
+    Args:
+        table: the probabilities.
+        source: the sentence.
+        settings: how to search.
+        handicap: what is added to all continuations of a hypothesis while the best of them are chosen.
+    """
     vocab, alpha, most = len(table(source, ())), settings.length_penalty, longest(source, settings)
     open_ones: list[tuple[Ids, float]] = [((), 0.0)]
     finished: list[Hypothesis] = []
@@ -409,7 +418,7 @@ def slow_beam(table: Table, source: Ids, settings: SearchSettings) -> SlowBeam:
             for token in next_tokens(length, source, vocab, settings)
             if table(source, prefix)[token] > -math.inf
         ]
-        candidates.sort(key=lambda candidate: -candidate[2])
+        candidates.sort(key=lambda candidate: -candidate[2] - handicap(candidate[0]))
         best = candidates[: settings.beam_size - len(finished)]
         open_ones = [((*prefix, token), total) for prefix, token, total in best if token != settings.eos]
         finished += [
@@ -432,6 +441,7 @@ def assert_same_hypotheses(found: Sequence[Hypothesis], expected: Sequence[Hypot
 SEARCHES: dict[str, dict[str, Any]] = {
     "blocked": {"processors": (BlockedNgrams(1),)},
     "covered": {"coverage_penalty": 0.3},
+    "unrepeated": {"coverage_penalty": 0.3, "coverage_penalty_type": "summary"},
     "diverse": {"diversity_groups": 2, "diversity_penalty": 1.0},
     "prefixed": {},
     "constrained": {},

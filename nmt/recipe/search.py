@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nmt.recipe.section import NonNegativeFloat, Positive, Problem, Section
+from nmt.recipe.section import NonNegative, NonNegativeFloat, Positive, Problem, Section
 
 AlignedTo = Literal["predicted", "input"]
 """Which of a step's two target tokens its attention belongs to."""
@@ -23,12 +23,18 @@ class SearchOptions(Section):
     max_length_extra: Annotated[int, Field(ge=1, le=100_000)] = 20
     """See `max_length_ratio`."""
     min_length_ratio: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
-    """A translation has at least min_length_ratio * source pieces (the end included)."""
+    """A translation has at least min_length_ratio * source pieces (the end included) + min_length_extra pieces, but
+    never more than it may have."""
+    min_length_extra: NonNegative = 0
+    """See `min_length_ratio`; with a ratio of 0, the least number of pieces (See et al. 2017: 35)."""
     block_ngrams: Positive | None = None
     """No run of this many pieces comes twice in a translation (Paulus et al. 2018, section 2.5). null: any may."""
     coverage_penalty: NonNegativeFloat = 0.0
-    """Beta of Wu et al. 2016, equation 14: scores fall by what of the source a translation has not looked at. Needs an
-    attention. 0: none."""
+    """Beta: by how much scores fall for what a translation has looked at too little or too often. Needs an attention.
+    0: none."""
+    coverage_penalty_type: Literal["wu", "summary"] = "wu"
+    """What it punishes: wu + source pieces that were not looked at (Wu et al. 2016, equation 14), summary + those that
+    were looked at more than once, at every step of the search (Gehrmann et al. 2018; OpenNMT-py)."""
     diversity_groups: Positive = 1
     """Groups of the beam, each of which keeps away from the words of those before it (Vijayakumar et al. 2018). A beam
     of one is one group."""

@@ -175,10 +175,11 @@ def constrained_search(
         occur in each of them. None where the phrases, one after another, are longer than a translation may be.
 
     Raises:
-        ValueError: if there are processors, with which the phrases could be impossible.
+        ValueError: if there are processors, with which the phrases could be impossible; or a coverage penalty that
+            counts at every step, by which the hypotheses of a bank do not compete.
     """
-    if settings.processors:
-        raise ValueError("phrases that must occur cannot be had with other processors")
+    if settings.processors or (settings.coverage_penalty and settings.coverage_penalty_type == "summary"):
+        raise ValueError("phrases that must occur cannot be had with processors or a penalty at every step")
     grids = _begin(src_lengths, settings, phrases)
     finished = [grid.finished for grid in grids]
     rows = torch.tensor([grid.number for grid in grids for _ in grid.banks], device=src_ids.device)

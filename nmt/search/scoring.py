@@ -67,9 +67,9 @@ def _pick(
     sums: Float[Tensor, "batch beam words"], choice: Choice
 ) -> tuple[Float[Tensor, "batch best"], Int[Tensor, "batch best"]]:
     """What is picked with its bias; its own sums, and their places."""
-    if not choice.bias:
+    if not choice.bias and choice.handicap is None:
         return choice.pick(sums.flatten(1))
-    biased = sums.clone()
+    biased = sums.clone() if choice.handicap is None else sums + choice.handicap[:, :, None]
     for bias in choice.bias:
         places = (bias.sentences, bias.hypotheses, bias.tokens)
         biased.index_put_(places, bias.values.to(sums.dtype), accumulate=True)

@@ -43,4 +43,5 @@ def search(
 
 def scored_as_asked(model: StepModel[Any], settings: SearchSettings) -> StepModel[Any]:
     """The model, or one around it that adds to its scores what the settings ask for."""
-    return Covering(model, settings.coverage_penalty) if settings.coverage_penalty else model
+    beta, kind = settings.coverage_penalty, settings.coverage_penalty_type
+    return Covering(model, beta, kind) if beta else model

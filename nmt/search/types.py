@@ -1,7 +1,7 @@
 """What the search needs from a model and what it gives: no network class, no text, no files."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -65,6 +65,7 @@ class Choice:
         too_short: sentences whose hypotheses may not end yet; None if all may.
         forced: the token that must come next in a sentence, whatever is banned, or -1; None if none must.
         bias: what makes some continuations more or less likely to be picked.
+        handicap: the same of all continuations of a hypothesis, at most 0; None for nothing.
     """
 
     sums: Float[Tensor, "batch beam"]
@@ -74,6 +75,7 @@ class Choice:
     too_short: Bool[Tensor, " batch"] | None = None
     forced: Int[Tensor, " batch"] | None = None
     bias: tuple[Bias, ...] = ()
+    handicap: Float[Tensor, "batch beam"] | None = None
 
     def part(self, sentences: slice) -> "Choice":
         """The same for some of the sentences."""
@@ -86,6 +88,7 @@ class Choice:
             too_short=None if self.too_short is None else self.too_short[sentences],
             forced=None if self.forced is None else self.forced[sentences],
             bias=tuple(bias.part(sentences) for bias in self.bias),
+            handicap=None if self.handicap is None else self.handicap[sentences],
         )
 
 
@@ -169,9 +172,11 @@ class SearchSettings:
         length_penalty: alpha of `nmt.search.scoring.length_penalty`.
         max_length_ratio: with `max_length_extra`, bounds the tokens of a translation by those of its source.
         max_length_extra: see `max_length`.
-        min_length_ratio: see `min_length`.
+        min_length_ratio: with `min_length_extra`, the least that a translation has; see `min_length`.
+        min_length_extra: see `min_length`.
         processors: what else has a say in each choice, one after another.
         coverage_penalty: beta of `nmt.search.coverage.Covering`; 0 for none.
+        coverage_penalty_type: what it punishes; see there.
         diversity_groups: of `nmt.search.diverse.diverse_search`; 1 for beam search.
         diversity_penalty: see there.
     """
@@ -185,8 +190,10 @@ class SearchSettings:
     max_length_ratio: float = 2.0
     max_length_extra: int = 20
     min_length_ratio: float = 0.0
+    min_length_extra: int = 0
     processors: tuple[Processor, ...] = ()
     coverage_penalty: float = 0.0
+    coverage_penalty_type: Literal["wu", "summary"] = "wu"
     diversity_groups: int = 1
     diversity_penalty: float = 0.5
 
@@ -201,7 +208,7 @@ class SearchSettings:
             sums: log-probabilities of their hypotheses.
         """
         too_short = forced = None
-        if self.min_length_ratio:
+        if self.min_length_ratio or self.min_length_extra:
             too_short = length < self.min_length(src_lengths)
         if length >= self.max_length_extra:
             at_limit = length >= self.max_length(src_lengths)
@@ -214,7 +221,7 @@ class SearchSettings:
 
     def min_length(self, src_lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Fewest tokens of a translation, the end not counted; never more than `max_length`."""
-        shortest = torch.ceil(self.min_length_ratio * src_lengths).long()
+        shortest = torch.ceil(self.min_length_ratio * src_lengths).long() + self.min_length_extra
         return torch.minimum(shortest, self.max_length(src_lengths))
 
 

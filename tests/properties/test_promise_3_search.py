@@ -89,6 +89,7 @@ def problems(draw: st.DrawFn) -> Problem:
         "max_length_ratio": draw(st.sampled_from([2.0, 1.0, 0.5, 0.0])),
         "max_length_extra": draw(st.integers(1, 2)),
         "min_length_ratio": draw(st.sampled_from([0.0, 0.0, 0.25, 1.0, 3.0])),
+        "min_length_extra": draw(st.sampled_from([0, 0, 0, 2, 9])),
     }
     lengths = draw(st.sampled_from([(3, 1, 4, 2), (1, 4), (2, 2, 1), (1,), (4, 2)]))
     word = st.integers(2, vocab - 1)
@@ -163,7 +164,7 @@ def test_every_hypothesis_ends_within_its_bounds_and_has_its_own_score(problem: 
     search = problem.search
     for source, hypotheses in zip(problem.sources, problem.beam(), strict=True):
         most = longest(source, search)
-        fewest = min(math.ceil(search.min_length_ratio * len(source)), most)
+        fewest = min(math.ceil(search.min_length_ratio * len(source)) + search.min_length_extra, most)
         assert 1 <= len(hypotheses) <= search.n_best
         assert len({tuple(found.tokens) for found in hypotheses}) == len(hypotheses)
         assert [found.score for found in hypotheses] == sorted((found.score for found in hypotheses), reverse=True)
@@ -296,9 +297,10 @@ def test_so_is_its_score_whatever_is_asked_of_the_search(asked: str, way: str) -
         batch = make_batch([source], [hypothesis.tokens])
         weights = model.weights(batch.src_ids, batch.src_lengths, batch.tgt_in)
         assert weights is not None
-        looked = weights.double().sum(dim=1).clamp(max=1.0).log().sum().item()
-        score = normalise(log_prob, len(hypothesis.tokens), 1.0) + 0.3 * looked * (asked == "covered")
-        assert hypothesis.score == pytest.approx(score, abs=1e-4)
+        looked = weights.double().sum(dim=1)[0]
+        wu, summary = looked.clamp(max=1.0).log().sum(), len(source) - looked[:-1].clamp(min=1.0).sum()
+        bonus = 0.3 * {"covered": wu.item(), "unrepeated": summary.item()}.get(asked, 0.0)
+        assert hypothesis.score == pytest.approx(normalise(log_prob, len(hypothesis.tokens), 1.0) + bonus, abs=1e-4)
 
 
 @pytest.mark.parametrize("asked", sorted(SEARCHES.keys() - {"sampled"}))

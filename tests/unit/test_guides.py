@@ -146,6 +146,8 @@ def test_phrases_that_cannot_occur_are_one_line() -> None:
         translator().translate(LINES[:2], guides=[*asked, Guide("one")])
     with pytest.raises(UserError, match=r"cannot be had with search\.block_ngrams or diversity_groups"):
         translator(block_ngrams=3).translate(LINES[:1], guides=asked)
+    with pytest.raises(UserError, match=r"cannot be had with search\.coverage_penalty_type: summary"):
+        translator(coverage_penalty=1.0, coverage_penalty_type="summary").translate(LINES[:1], guides=asked)
     with pytest.raises(UserError, match="leave out --sample"):
         translator().translate(LINES[:1], guides=asked, sampling=Sampling())
 

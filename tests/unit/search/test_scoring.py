@@ -32,6 +32,14 @@ def test_bounds_of_the_length() -> None:
     assert settings.min_length(lengths).tolist() == [1, 1, 2]  # rounded up
 
 
+def test_a_minimum_may_be_a_number_of_tokens() -> None:
+    settings = SearchSettings(BOS, EOS, max_length_ratio=0.0, max_length_extra=6, min_length_extra=4)
+    assert settings.min_length(torch.tensor([1, 90])).tolist() == [4, 4]
+    assert replace(settings, min_length_ratio=0.25).min_length(torch.tensor([1, 4, 5, 90])).tolist() == [5, 5, 6, 6]
+    assert allowed(3, [5], replace(settings, banned=(BOS,))) == [[[2, 3, 4]] * 2]
+    assert allowed(4, [5], replace(settings, banned=(BOS,))) == [[[1, 2, 3, 4]] * 2]
+
+
 def test_the_minimum_is_never_above_the_maximum() -> None:
     settings = SearchSettings(BOS, EOS, max_length_ratio=0.5, max_length_extra=1, min_length_ratio=2.0)
     assert settings.min_length(torch.tensor([1, 6])).tolist() == [1, 4]
