@@ -192,7 +192,7 @@ class Translator:
     def _encode(self, lines: Sequence[str]) -> list[SourceIds]:
         """Ids of each line; none for a blank one; of a long one the first."""
         sources = self.tokenizers.encode_sources([line if line.strip() else "" for line in lines])
-        return [source.cut(self.options.longest_source) for source in sources]
+        return [source.cut(self.options.max_source_length) for source in sources]
 
     def _read(self, lines: Sequence[str]) -> list[SourceIds]:
         """The same; those that are cut are counted."""

@@ -176,7 +176,7 @@ def load(options: argparse.Namespace) -> "Translator":
 def say_cut(translator: "Translator") -> None:
     """Says how many lines were not read to their ends."""
     if translator.cut_lines:
-        longest = translator.options.longest_source
+        longest = translator.options.max_source_length
         cut = f"{translator.cut_lines:,} lines were cut to their first {longest} pieces"
         say(f"warning: {cut} (search.max_source_length)")
 

@@ -34,7 +34,7 @@ class DataOptions(Section):
     """Code of the target language; null: the last part of `target`."""
     cut_source: Positive | None = None
     """Sources are cut to this many pieces, the end not counted: those of the training pairs, and what the trained model
-    reads (unless `search.max_source_length` says something else). null: they are not cut."""
+    reads. null: they are not cut."""
     cut_target: Positive | None = None
     """Targets of training pairs are cut to this many pieces, the end not counted, which follows all the same. Those of
     validation and test are never cut, neither for scores nor for perplexity. null: they are not cut."""

@@ -36,9 +36,9 @@ class Recipe(Section):
 
     @property
     def searched(self) -> SearchOptions:
-        """`search`, with sources cut as in training where it says nothing of that."""
-        cut = self.search.max_source_length or self.data.cut_source
-        return self.search.model_copy(update={"max_source_length": cut})
+        """`search`, with sources cut to no more than those of the training were."""
+        longest = min(filter(None, (self.search.max_source_length, self.data.cut_source)))
+        return self.search.model_copy(update={"max_source_length": longest})
 
     @property
     def copies_unknown_words(self) -> bool:

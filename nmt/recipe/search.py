@@ -44,9 +44,9 @@ class SearchOptions(Section):
     """No translation holds the unknown piece (Bahdanau et al. 2015, table 1, "No UNK")."""
     batch_size: Positive = 64
     """Sentences translated together; changes the speed, not the result."""
-    max_source_length: Positive | None = None
-    """Longer sources are cut to this many pieces, the end not counted, and counted. null: to `data.cut_source`; 1000
-    where that is null."""
+    max_source_length: Positive = 1000
+    """Longer sources are cut to this many pieces, or to `data.cut_source` if that is less, the end not counted, and
+    counted. On the command line it goes before `data.cut_source`."""
     alignment: AlignedTo = "predicted"
     """Whose alignment the attention of a step is: that of the token it predicts, as in our models, or of the token it
     reads (as Luong et al. 2015, footnote 14, have it for scores that compare states)."""
@@ -55,11 +55,6 @@ class SearchOptions(Section):
     what `dictionary` has for it."""
     dictionary: str | None = None
     """A file of translations for `replace_unknown`: source word, tab, target word on each line; the first one wins."""
-
-    @property
-    def longest_source(self) -> int:
-        """Pieces of a source that are read, the end not counted; `Recipe.searched` knows what `data` says of it."""
-        return self.max_source_length or 1000
 
     @property
     def groups(self) -> int:

@@ -237,7 +237,7 @@ def _prepare(
     say(f"tokenizing {len(training):,} and {len(validation):,} pairs")
     limits = recipe.data.cut_source, recipe.data.cut_target
     usable = encode_corpus(training, tokenizers, recipe.data.workers).cut(*limits).usable(recipe.data.max_length)
-    checked = encode_corpus(validation, tokenizers, recipe.data.workers).cut(recipe.searched.longest_source, None)
+    checked = encode_corpus(validation, tokenizers, recipe.data.workers).cut(recipe.searched.max_source_length, None)
     cut = f"{usable.cut_pairs:,} of them cut, " if limits != (None, None) else ""
     say(
         f"training: {len(usable):,} pairs, {cut}{int(usable.tgt_lengths.sum()):,} target pieces; left out "

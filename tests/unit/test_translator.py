@@ -413,13 +413,20 @@ def test_a_line_that_is_too_long_is_cut_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "search", "read"),
-    [({}, {}, 1000), ({"cut_source": 4}, {}, 4), ({"cut_source": 4}, {"max_source_length": 7}, 7)],
+    ("cut_source", "search", "asked", "read"),
+    [
+        (None, {}, {}, 1000),
+        (4, {}, {}, 4),
+        (4, {"max_source_length": 7}, {}, 4),
+        (4, {"max_source_length": 3}, {}, 3),
+        (4, {"max_source_length": 3}, {"max_source_length": 7}, 7),
+    ],
 )
-def test_a_source_is_cut_as_in_training_unless_the_search_says_something_else(
-    data: dict[str, Any], search: dict[str, Any], read: int
+def test_a_source_is_cut_to_no_more_than_in_training_unless_the_user_asks_for_it(
+    cut_source: int | None, search: dict[str, int], asked: dict[str, int], read: int
 ) -> None:
-    translate = Translator.from_bundle(make_bundle(data=data, search={"max_source_length": None} | search), "cpu")
+    bundle = make_bundle(data={"cut_source": cut_source}, search={"max_source_length": 1000} | search)
+    translate = Translator.from_bundle(bundle, "cpu", **asked)
     line = "eins " * 1003
     (source,) = translate.tokenizers.encode_sources([line])
     ((best,),) = translate.translate([line])
