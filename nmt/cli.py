@@ -17,6 +17,7 @@ from nmt.commands.bundles import add_average, add_export
 from nmt.commands.evaluate import add_evaluate
 from nmt.commands.recipe import add_recipe
 from nmt.commands.report import add_report
+from nmt.commands.summarize import add_summarize
 from nmt.commands.train import add_train
 from nmt.commands.translate import add_score, add_translate
 from nmt.errors import ProcessError, StoppedError, UserError
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add_train(commands)
     add_translate(commands)
+    add_summarize(commands)
     add_evaluate(commands)
     add_score(commands)
     add_align(commands)

@@ -173,11 +173,11 @@ def load(options: argparse.Namespace) -> "Translator":
     return Translator.load(chosen, options.device, **search_options(options))
 
 
-def say_cut(translator: "Translator") -> None:
-    """Says how many lines were not read to their ends."""
+def say_cut(translator: "Translator", what: str = "lines") -> None:
+    """Says how many of `what` were not read to their ends."""
     if translator.cut_lines:
         longest = translator.options.max_source_length
-        cut = f"{translator.cut_lines:,} lines were cut to their first {longest} pieces"
+        cut = f"{translator.cut_lines:,} {what} were cut to their first {longest} pieces"
         say(f"warning: {cut} (search.max_source_length)")
 
 
@@ -204,9 +204,15 @@ def search_options(options: argparse.Namespace) -> dict[str, Any]:
         "alignment": "of",
         "replace_unknown": "replace_unknown",
         "dictionary": "dictionary",
+        # A number of pieces, whatever the source's.
+        "max_length_extra": "max_length",
+        "max_length_ratio": "max_length",
+        "min_length_extra": "min_length",
+        "min_length_ratio": "min_length",
     }
     given = {field: getattr(options, argument, None) for field, argument in arguments.items()}
-    named = {field: value for field, value in given.items() if value is not None}
+    ratios = {"max_length_ratio": 0.0, "min_length_ratio": 0.0}
+    named = {field: ratios.get(field, value) for field, value in given.items() if value is not None}
     changed = read_overrides(options.overrides, "search")
     for field in named.keys() & changed.keys():
         option = arguments[field].replace("_", "-")

@@ -1,7 +1,6 @@
 """`nmt translate` and `nmt score`."""
 
 import argparse
-import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from nmt.commands.arguments import (
     whole,
     write_line,
 )
+from nmt.commands.lines import add_output, as_data, as_text, standard_input
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,30 +52,22 @@ def add_translate(commands: Any) -> None:
     command.add_argument("--temperature", type=positive_number, metavar="T", help="of the draws; below 1: surer (1)")
     command.add_argument("--top-k", type=positive, metavar="K", help="draw each piece among the K most probable (all)")
     command.add_argument("--seed", type=whole, metavar="N", help="of the draws (1)")
-    command.add_argument("--n-best", type=positive, default=1, metavar="N", help="this many translations of each line")
-    command.add_argument("--scores", action="store_true", help="write score and tab before each translation")
-    command.add_argument("--format", choices=("text", "jsonl"), default="text", help="what to write")
+    add_output(command, "translations", "what to write")
     command.add_argument("--alignments", action="store_true", help="with jsonl: the attention of each translation")
     command.set_defaults(run_command=_translate)
 
 
 def _translate(options: argparse.Namespace) -> None:
-    files = [word for word in options.overrides if "=" not in word]
-    if files:
-        options.error(f"translate reads standard input: nmt translate < {files[0]}")
+    blocks = standard_input(options, "translate")
     if options.alignments and options.format != "jsonl":
         raise UserError("--alignments needs --format jsonl")
-    from nmt.text import read_blocks
-
     sampling = _sampling(options)
     translator = load(options)
-    stdin: Any = sys.stdin and sys.stdin.buffer  # None if it is closed
-    blocks = read_blocks(stdin or io.BytesIO(), BLOCK_LINES, _warn_of_line)
     for line, found in translator.stream(blocks, options.n_best, _guides(options), sampling):
         if options.format == "jsonl":
             output = _json_line(translator, line, found, options.alignments)
         else:
-            output = _text_lines(found, options.n_best, options.scores)
+            output = as_text(found, options.n_best, options.scores)
         write_line(output)
     say_cut(translator)
 
@@ -108,25 +100,10 @@ def _sampling(options: argparse.Namespace) -> "Sampling | None":
     return Sampling(**given)
 
 
-def _warn_of_line(number: int) -> None:
-    print(f"nmt: warning: line {number} is not UTF-8; what cannot be read is replaced by U+FFFD", file=sys.stderr)
-
-
-def _text_lines(found: "Sequence[Translation]", n_best: int, scores: bool) -> str:
-    """Exactly `n_best` lines, so that line i belongs to source line i // n_best; empty where there are no more."""
-    lines = [f"{best.score:.4f}\t{best.text}" if scores else best.text for best in found]
-    return "\n".join(lines + ["-inf\t" if scores else ""] * (n_best - len(lines)))
-
-
 def _json_line(translator: "Translator", line: str, found: "Sequence[Translation]", alignments: bool) -> str:
     translations = []
     for best in found:
-        entry: dict[str, Any] = {
-            "text": best.text,
-            "score": best.score,
-            "log_prob": best.log_prob,
-            "tokens": translator.tokenizers.target.pieces(best.ids, best.words),
-        }
+        entry = as_data(best, translator.tokenizers.target)
         if alignments:
             alignment = translator.align(line, best) if line.strip() else None
             entry["alignment"] = alignment and alignment.as_dict()

@@ -15,7 +15,7 @@ from tests.fixtures_text import make_bundle, saved
 from tests.training_runs import nmt_command, run_nmt
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("train", "translate", "evaluate", "score", "align", "lexicon", "export", "average", "recipe")
+COMMANDS = ("train", "translate", "summarize", "evaluate", "score", "align", "lexicon", "export", "average", "recipe")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +43,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["train"], "the following arguments are required: RECIPE;"),
         (["train", "x.yaml", "--epochs", "3"], "unrecognized arguments: --epochs; see nmt train --help"),
         (["translate", "extra"], "translate reads standard input: nmt translate < extra"),
+        (["summarize", "extra"], "summarize reads standard input: nmt summarize < extra"),
+        (["summarize", "--min-length", "-1"], "argument --min-length: -1 is not a whole number from 0 up"),
         (["translate", "--beam", "0"], "argument --beam: 0 is not a whole number from 1 up"),
         (["translate", "--beam", "two"], "argument --beam: two is not a whole number from 1 up"),
         (["translate", "--length-penalty", "nan"], "argument --length-penalty: nan is not a number from 0 up"),

@@ -1,0 +1,100 @@
+"""`nmt summarize`: documents in, as many summaries out, as texts or in objects."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt.cli import main
+from nmt.translator import Translator
+from tests.fixtures_text import make_bundle, saved, write_lines
+
+DOCUMENTS = ["eins zwei drei", "", "vier fünf sechs sieben acht neun", " ", "zehn"]
+Run = Callable[..., tuple[list[str], str]]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model that reads four words of a document, in which the ends of lines stand as a mark."""
+    lines = {"type": "word", "line_separator": "<eou>"}
+    data = {"cut_source": 4, "max_length": 100, "source": "talk.document", "target": "summary"}
+    return saved(make_bundle(data=data, tokenizer=lines), tmp_path_factory.mktemp("summaries") / "model")
+
+
+@pytest.fixture
+def nmt(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command with some lines on standard input: those of standard output, and standard error."""
+
+    def run(lines: list[str], *arguments: str) -> tuple[list[str], str]:
+        with write_lines(tmp_path / "stdin", lines).open() as file:
+            monkeypatch.setattr("sys.stdin", file)
+            code = main(["summarize", "--model", str(model), "--device", "cpu", *arguments])
+        found = capsys.readouterr()
+        assert code == (2 if found.err and "warning" not in found.err else 0)
+        return found.out.splitlines(), found.err
+
+    return run
+
+
+def summaries(model: Path, documents: list[str], n_best: int = 1, **search: Any) -> list[list[str]]:
+    found = Translator.load(model, "cpu", **search).translate(documents, n_best)
+    return [[best.text for best in each] for each in found]
+
+
+def test_a_summary_for_each_document_and_a_count_of_those_cut(nmt: Run, model: Path) -> None:
+    found, said = nmt(DOCUMENTS)
+    assert found == [text for (text,) in summaries(model, DOCUMENTS)]
+    assert (found[1], found[3]) == ("", "")
+    cut = "1 of 5 documents were cut to their first 4 pieces (search.max_source_length)"
+    assert said == f"nmt: warning: {cut}\n"
+    assert nmt(["eins zwei"])[1] == ""
+    assert nmt([]) == ([], "")
+
+
+def test_lengths_are_pieces_whatever_the_document(nmt: Run, model: Path) -> None:
+    lengths = {"max_length_ratio": 0.0, "max_length_extra": 7, "min_length_ratio": 0.0, "min_length_extra": 6}
+    found, _ = nmt(DOCUMENTS, "--max-length", "7", "--min-length", "6", "--beam", "2", "--n-best", "2")
+    expected = summaries(model, DOCUMENTS, 2, beam_size=2, **lengths)
+    assert found == [text for each in expected for text in [*each, ""][:2]]
+    assert {len(text.split()) for text in found} <= {0, 6, 7}
+    assert len(found) == 2 * len(DOCUMENTS)
+    said = "nmt: --max-length and search.max_length_extra=3 say the same; give one of them\n"
+    assert nmt(DOCUMENTS, "--max-length", "7", "search.max_length_extra=3")[1] == said
+
+
+def test_objects_come_out_with_their_summaries(nmt: Run, model: Path) -> None:
+    objects = [{"id": 3, "talk": {"document": "eins zwei\ndrei"}}, {"talk": {"document": "\ud83d"}, "summary": "ein É"}]
+    found, _ = nmt([json.dumps(each) for each in objects], "--format", "jsonl", "--n-best", "2")
+    expected = summaries(model, ["eins zwei <eou> drei", "?"], 2)
+    rows = [json.loads(line) for line in found]
+    assert [[best["text"] for best in row["summaries"]] for row in rows] == expected
+    assert all(best.keys() == {"text", "score", "log_prob", "tokens"} for row in rows for best in row["summaries"])
+    assert {**rows[0], "summaries": None} == {**objects[0], "summaries": None}
+    assert rows[1]["summary"] == "ein É"
+    blank = json.loads(nmt(['{"text": " "}'], "--format", "jsonl", "--field", "text")[0][0])
+    assert [best["text"] for best in blank["summaries"]] == [""]
+
+
+FIELD = ["--format", "jsonl", "--field", "text"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments", "message"),
+    [
+        (["eins"], FIELD[2:], "--field needs --format jsonl"),
+        (['{"text": "eins"}', "{"], FIELD, "line 2 of the input is no JSON: "),
+        (['{"text": "eins"}'], FIELD[:2], "line 1 of the input is no object with a text as its 'talk.document'"),
+        (['{"text": ["eins"]}'], FIELD, "line 1 of the input is no object with a text as its 'text'; name another"),
+        (['"text"'], FIELD, "line 1 of the input is no object with a text"),
+        (["eins"], ["search.beam=3"], "search.beam: unknown key"),
+        (["eins"], ["--n-best", "9"], "the 9 best translations need a beam of 9 (--beam), not 5"),
+    ],
+)
+def test_what_is_wrong_is_one_line(nmt: Run, lines: list[str], arguments: list[str], message: str) -> None:
+    found, said = nmt(lines, *arguments)
+    assert found == []
+    assert said.startswith("nmt: ")
+    assert message in said
+    assert len(said.splitlines()) == 1
