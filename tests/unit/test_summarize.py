@@ -65,7 +65,10 @@ def test_lengths_are_pieces_whatever_the_document(nmt: Run, model: Path) -> None
 
 
 def test_objects_come_out_with_their_summaries(nmt: Run, model: Path) -> None:
-    objects = [{"id": 3, "talk": {"document": "eins zwei\ndrei"}}, {"talk": {"document": "\ud83d"}, "summary": "ein É"}]
+    objects: list[dict[str, Any]] = [
+        {"id": 3, "talk": {"document": "eins zwei\ndrei"}},
+        {"talk": {"document": "\ud83d"}, "summary": "ein É"},
+    ]
     found, _ = nmt([json.dumps(each) for each in objects], "--format", "jsonl", "--n-best", "2")
     expected = summaries(model, ["eins zwei <eou> drei", "?"], 2)
     rows = [json.loads(line) for line in found]
