@@ -128,3 +128,6 @@ def _check_alike(one: Member, other: Member) -> None:
     shapes, others = ({name: tensor.shape for name, tensor in member.weights.items()} for member in (one, other))
     if shapes != others:
         raise UserError(f"{other.name}: its weights have other shapes than those of {one.name}")
+    switches = [name for name, value in one.weights.items() if value.dtype == torch.bool]
+    if any(one.weights[name] != other.weights[name] for name in switches):
+        raise UserError(f"{other.name}: it is of another phase of the training than {one.name}")

@@ -118,11 +118,11 @@ def fill(module: AnyModule, scale: float = 0.5) -> AnyModule:
     return module
 
 
-def tiny_model(attention: str, vocab: int = 9, **options: Any) -> Seq2Seq:
+def tiny_model(name: str, vocab: int = 9, **options: Any) -> Seq2Seq:
     """A network with weights by formula, in evaluation mode; a pointer's does not know the last of the words."""
-    vocab -= attention in POINTERS
+    vocab -= name in POINTERS
     sizes: dict[str, Any] = {"embedding_size": 5, "hidden_size": 6, "dropout": 0.0}
-    named = (ATTENTIONS | MECHANISMS | POINTERS)[attention]
+    named = (ATTENTIONS | MECHANISMS | POINTERS)[name]
     return fill(build_model(ModelOptions.model_validate(sizes | named | options), vocab, vocab)).eval()
 
 

@@ -4,7 +4,7 @@ That of See et al. 2017 is simpler, and made of the same parts.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from nmt.model.attention import AdditiveScore, Attended, Source, at_least_float32, masked_softmax
@@ -104,8 +104,10 @@ class CoverageAttention(nn.Module):
     """Additive attention whose score also reads the coverage of each source word.
 
     e_ij = v' tanh(W_a t_(i-1) + U_a h_j + V_a C_(i-1)j) (section 3.1). With the sum of the weights it is equation 11 of
-    See et al. 2017.
+    See et al. 2017. Switched off, which a checkpoint keeps, it is the additive attention without coverage.
     """
+
+    on: Bool[Tensor, ""]
 
     def __init__(self, score: AdditiveScore, coverage: LinguisticCoverage | NeuralCoverage | SumCoverage) -> None:
         super().__init__()
@@ -113,6 +115,7 @@ class CoverageAttention(nn.Module):
         self.coverage = coverage
         self.size = score.query.out_features
         self.covered = Linear(coverage.size, self.size, bias=False)
+        self.register_buffer("on", torch.tensor(True))
 
     def keys(self, encoded: EncoderOutput) -> Float[Tensor, "batch src both"]:
         """See `nmt.model.attention.Attention`: those of the score, then those of the coverage."""
@@ -132,8 +135,15 @@ class CoverageAttention(nn.Module):
         keys, of_coverage = source.keys[..., :size], source.keys[..., size:]
         # In one piece of memory: it is the largest of a step, and each step's is kept for the gradient.
         hidden = self.score.query(queries)[:, :, None] + keys[:, None]
-        hidden = tanh_in_place(hidden.add_(self.covered(before)))
+        hidden = tanh_in_place(hidden.add_(self.covered(before * self.on)))  # 0 where it is off, and so the gradient
         weights = masked_softmax(torch.matmul(hidden, self.score.score.weight[0]), source.mask)
         after = self.coverage(before, weights.to(before.dtype), queries, of_coverage)
         context = torch.bmm(weights.to(source.memory.dtype), source.memory)
         return Attended(context.flatten(0, 1), weights.flatten(0, 1), after.flatten(0, 1))
+
+
+def switch_coverage(network: nn.Module, on: bool) -> None:
+    """Has the coverage of a network's attention, if it has any, count from now on, or not."""
+    for part in network.modules():
+        if isinstance(part, CoverageAttention):
+            part.on.fill_(on)

@@ -73,12 +73,14 @@ class Predictions:
         targets: the tokens, with the unknown word in the place of those that are not in the vocabulary.
         copies: what a pointer makes of the probability among the vocabulary; None without one.
         weights: attention of all steps over the source, None without attention.
+        gates: the logits of p_gen; None without a pointer.
     """
 
     outputs: Float[Tensor, "tokens out"]
     targets: Int[Tensor, " tokens"]
     copies: Copies | None
     weights: Float[Tensor, "targets tgt src"] | None
+    gates: Float[Tensor, " tokens"] | None = None
 
 
 class Seq2Seq(nn.Module):
@@ -208,7 +210,7 @@ class Seq2Seq(nn.Module):
         sources = src_ids[rows if sentences is None else sentences[rows]]
         gates = self.pointer(outputs, embedded[real])
         copies = self.pointer.copies(gates, weights[real], sources, targets)
-        return Predictions(outputs, self.pointer.known(targets), copies, weights)
+        return Predictions(outputs, self.pointer.known(targets), copies, weights, gates)
 
     def weights(
         self,

@@ -191,6 +191,11 @@ class ModelOptions(Section):
         return not isinstance(self.attention, NoAttention | SummaryAttention)
 
     @property
+    def has_coverage(self) -> bool:
+        """Whether the attention knows what it has looked at."""
+        return isinstance(self.attention, AdditiveAttention) and self.attention.coverage is not None
+
+    @property
     def takes_maxout(self) -> bool:
         """Whether pairs of units compete for what predicts the word, so that it has half as many numbers."""
         decoder = self.decoder

@@ -52,7 +52,7 @@ def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str,
     Args:
         sections: those of a recipe that are sound, by their key.
     """
-    for of in (_of_model, _of_data, _of_search):
+    for of in (_of_model, _of_data, _of_search, _of_phases):
         yield from of(sections)
 
 
@@ -85,6 +85,27 @@ def _of_data(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str],
                 if not re.fullmatch("[a-z]{2,3}", language):
                     need = f"tokenizer.moses and normalize_punctuation need a language such as de, not {language!r}"
                     yield ("data", f"{side}_language"), need
+
+
+def _of_phases(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+    key = ("training", "phases")
+    match sections:
+        case {"training": TrainingOptions(early_epochs=early), "trainer": TrainerOptions(max_epochs=int() as most)}:
+            if 0 < early >= most:
+                yield key, f"they take {early} epochs; trainer.max_epochs ({most}) must be more"
+    match sections:
+        case {"training": TrainingOptions(coverage_loss=0.0) as training, "model": ModelOptions(has_coverage=False)}:
+            if not all(phase.coverage for phase in training.phases):
+                yield key, "coverage: false needs model.attention.coverage or training.coverage_loss"
+    match sections:
+        case {"training": TrainingOptions() as training, "data": DataOptions() as data}:
+            for side in ("cut_source", "cut_target"):
+                longest = getattr(data, side) or data.max_length
+                if any((getattr(phase, side) or 0) > longest for phase in training.phases):
+                    yield key, f"{side} must be at most {longest}, to which the data are cut or else dropped"
+    match sections:
+        case {"training": TrainingOptions(shuffle="once"), "trainer": TrainerOptions(limit_train_batches=int())}:
+            yield ("trainer", "limit_train_batches"), "needs training.shuffle: epoch; else each has the same batches"
 
 
 def _of_search(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:

@@ -28,6 +28,9 @@ class TrainerOptions(Section):
     """Stop after so many updates of the weights. -1: `max_epochs` says when."""
     max_time: Annotated[str, Field(pattern=r"^\d{2}:\d{2}:\d{2}:\d{2}$")] | None = None
     """Stop after this time, DD:HH:MM:SS."""
+    limit_train_batches: Positive | None = None
+    """An epoch is this many batches, others at random each time, and not a pass through the training text; in them are
+    counted what a recipe counts in epochs. null: it is the whole text."""
     val_check_interval: Annotated[int, Field(ge=2)] | Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Validate whenever so many batches are done, or such a share of an epoch. null: at the end of an epoch."""
     check_val_every_n_epoch: Positive | None = 1

@@ -11,6 +11,25 @@ from nmt.recipe.schedule import ConstantSchedule, Schedule
 from nmt.recipe.section import Fraction, NonNegativeFloat, Positive, PositiveFloat, Problem, Section
 
 
+class Phase(Section):
+    """An early part of a training, in which some of it is not yet as the recipe's other fields say."""
+
+    epochs: Positive
+    """How many epochs it takes; `trainer.limit_train_batches` says how long one is."""
+    cut_source: Positive | None = None
+    """Sources are cut to this many pieces. null: as `data.cut_source` says."""
+    cut_target: Positive | None = None
+    """Targets are cut to this many pieces. null: as `data.cut_target` says."""
+    coverage: bool = True
+    """false: the attention computes as if it had no coverage, whose weights rest, and there is no coverage loss."""
+
+    def describe(self) -> str:
+        """What it is, for a person."""
+        cut = ((name, getattr(self, f"cut_{name}")) for name in ("source", "target"))
+        changes = [f"{name}s cut to {size}" for name, size in cut if size] + ["without coverage"] * (not self.coverage)
+        return ", ".join([f"{self.epochs} epochs", *changes])
+
+
 class TrainingOptions(Section):
     """Batches, first weights, objective, optimizer, and which checkpoints to keep."""
 
@@ -48,6 +67,9 @@ class TrainingOptions(Section):
     coverage_loss: NonNegativeFloat = 0.0
     """Factor of the coverage loss, which keeps the attention from what it has looked at before (See et al. 2017,
     equation 13; there 1). Perplexity goes without it."""
+    phases: list[Phase] = Field(default=[])
+    """Early phases, one after the other: short texts first, and no coverage yet (See et al. 2017). After them, to its
+    end, the training is as all other fields say; only then checkpoints compete, and `patience` counts."""
     monitor: Literal["bleu", "perplexity"] = "bleu"
     """What on the validation set decides about the best checkpoint, early stopping and the plateau."""
     patience: Positive | None = None
@@ -65,6 +87,19 @@ class TrainingOptions(Section):
             of_likelihoods = {"label_smoothing": self.label_smoothing, "coverage_loss": self.coverage_loss}
             need = "has no part in objective minimum_risk; set it to 0.0"
             yield from ((key, need) for key, given in of_likelihoods.items() if given)
+
+    @property
+    def early_epochs(self) -> int:
+        """How many epochs the early phases take."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase(self, epoch: int) -> Phase | None:
+        """The early phase that an epoch, counted from 0, belongs to; None once all is as the recipe says."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        return None
 
     @property
     def monitor_mode(self) -> Literal["min", "max"]:

@@ -54,5 +54,8 @@ def network_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def mean_weights(networks: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """The mean of networks of the same shapes."""
-    return {name: torch.stack([weights[name] for weights in networks]).mean(dim=0) for name in networks[0]}
+    """The mean of networks of the same shapes; switches, which are no numbers, are the first one's."""
+    return {
+        name: torch.stack([weights[name] for weights in networks]).mean(dim=0) if first.is_floating_point() else first
+        for name, first in networks[0].items()
+    }

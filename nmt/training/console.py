@@ -1,6 +1,7 @@
 """What a person sees of a training: a bar on a terminal, plain lines elsewhere, and a log file."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Console(pl.Callback):
         self.run_log.say(
             f"epoch {trainer.current_epoch + 1}  step {trainer.global_step}  validation: "
             f"perplexity {scores['validation/perplexity']:.3f}  BLEU {scores['validation/bleu']:.2f} (greedy)  "
-            f"after {duration(task.progress.seconds)}, {self._rate(task):,.0f} target tokens/s"
+            f"{_looks(scores)}after {duration(task.progress.seconds)}, {self._rate(task):,.0f} target tokens/s"
         )
         for index in range(min(self.samples, len(task.hypotheses))):
             self.run_log.say(f"  source      {_shown(task.validation_sources[index])}")
@@ -127,6 +128,13 @@ class Console(pl.Callback):
         seconds, _, steps = self._start
         per_step = (task.progress.training_seconds - seconds) / max(trainer.global_step - steps, 1)
         return duration(per_step * max(task.planned_steps - trainer.global_step, 0))
+
+
+def _looks(scores: Mapping[str, Any]) -> str:
+    """What pointer and coverage do, where there are any."""
+    names = {"p_gen": "p_gen", "coverage_loss": "coverage loss"}
+    known = ((shown, scores.get(f"validation/{name}")) for name, shown in names.items())
+    return "".join(f"{shown} {value:.3f}  " for shown, value in known if value is not None)
 
 
 def _shown(text: str) -> str:

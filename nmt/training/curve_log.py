@@ -10,7 +10,7 @@ from nmt.training.task import TranslationTask
 
 
 class CurveLog(pl.Callback):
-    """Writes the mean training loss of every few steps, and perplexity and BLEU of every validation, to a file."""
+    """Writes the mean training loss of every few steps, and the scores of every validation, to a file."""
 
     def __init__(self, path: Path, every: int) -> None:
         """Takes the mean of the loss over `every` optimizer steps."""
@@ -38,8 +38,8 @@ class CurveLog(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Writes the scores."""
-        scores = {name: float(trainer.callback_metrics[f"validation/{name}"]) for name in ("perplexity", "bleu")}
-        self._write(trainer, **scores)
+        scores = {name.partition("/"): float(score) for name, score in trainer.callback_metrics.items()}
+        self._write(trainer, **{name: score for (kind, _, name), score in scores.items() if kind == "validation"})
 
     def _write(self, trainer: pl.Trainer, **values: float) -> None:
         if trainer.is_global_zero:

@@ -48,6 +48,22 @@ def sequence_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0, co
     return replace(loss, objective=loss.objective + coverage * coverage_loss(found.weights, real))
 
 
+def validation_sums(model: Seq2Seq, batch: Batch) -> Float[Tensor, "4"]:
+    """What a validation sums up over its batches.
+
+    Returns:
+        Negative log-likelihood, number of target tokens, coverage loss (0 without attention) and p_gen (0 without a
+        pointer).
+    """
+    real = batch.tgt_out != PAD
+    found = model.predictions(batch.src_ids, batch.src_lengths, batch.tgt_in, batch.tgt_out, real)
+    loss = _of_predictions(model, found, 0.0)
+    nothing = loss.nll.new_zeros(())
+    covered = nothing if found.weights is None else coverage_loss(found.weights, real)
+    made = nothing if found.gates is None else found.gates.sigmoid().sum()
+    return torch.stack([loss.nll, loss.tokens, covered, made])
+
+
 def _of_predictions(model: Seq2Seq, found: Predictions, label_smoothing: float) -> Loss:
     tokens = torch.tensor(len(found.targets), device=found.targets.device)
     if goes_fast(found.outputs):

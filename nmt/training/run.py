@@ -13,7 +13,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -38,6 +38,7 @@ from nmt.training.console import Console, RunLog
 from nmt.training.curve_log import CurveLog
 from nmt.training.finish import finish
 from nmt.training.interrupt import Interrupted, StopOnRequest
+from nmt.training.phases import BestCheckpoints, Patience
 from nmt.training.pretrained import load_start, set_pretrained
 from nmt.training.task import NonFiniteLoss, TranslationTask
 
@@ -111,6 +112,8 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     log.say(f"model of {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
     data = TranslationData(recipe, tokenizers, corpora.training, corpora.validation, corpora.text)
     validation = corpora.validation.dataset
+    for number, phase in enumerate(recipe.training.phases, start=1):
+        log.say(f"phase {number}: {phase.describe()}")
     task = TranslationTask(
         model, tokenizers, recipe, data.planned_steps(), validation["source"][:], validation["target"][:]
     )
@@ -139,7 +142,7 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
     callbacks: list[pl.Callback] = [
         Console(log, recipe.evaluation.samples, terminal=sys.stderr.isatty()),
         CurveLog(folder / CURVES_FILE, recipe.trainer.log_every_n_steps),
-        ModelCheckpoint(
+        BestCheckpoints(
             folder / "checkpoints",
             filename="epoch{epoch:02d}-step{step:07d}",
             auto_insert_metric_name=False,
@@ -152,7 +155,7 @@ def make_trainer(recipe: Recipe, folder: Path, log: RunLog) -> pl.Trainer:
         StopOnRequest(folder / "checkpoints" / "last.ckpt"),
     ]
     if recipe.training.patience is not None:
-        callbacks.append(EarlyStopping(monitor, patience=recipe.training.patience, mode=mode))
+        callbacks.append(Patience(monitor, patience=recipe.training.patience, mode=mode))
     try:
         return pl.Trainer(
             **options,

@@ -15,11 +15,13 @@ from nmt.data.batch import Batch
 from nmt.evaluation import scored_text
 from nmt.memory import enough_memory
 from nmt.metrics import bleu
+from nmt.model.coverage import switch_coverage
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.recipe import Recipe
 from nmt.recipe.schedule import HalvingSchedule
+from nmt.recipe.training import Phase
 from nmt.tokenizer import TokenizerPair
-from nmt.training.loss import Loss, sequence_loss
+from nmt.training.loss import Loss, validation_sums
 from nmt.training.objective import make_objective
 from nmt.training.optim import make_optimizer, make_scheduler, scale_gradients
 from nmt.translation import Translation
@@ -79,8 +81,11 @@ class TranslationTask(pl.LightningModule):
         greedy = recipe.searched.model_copy(update={"beam_size": 1})
         self._translator = Translator(model, tokenizers, greedy)
         self._objective = make_objective(recipe, tokenizers.target)
+        without_coverage = recipe.training.model_copy(update={"coverage_loss": 0.0})
+        self._uncovered = make_objective(recipe.model_copy(update={"training": without_coverage}), tokenizers.target)
+        self._covers = recipe.model.has_coverage or recipe.training.coverage_loss > 0
         self._accumulated = torch.zeros(4, dtype=torch.float64)  # what `_sums` gives, since the last optimizer step
-        self._validated = torch.zeros(4, dtype=torch.float64)  # of this validation
+        self._validated = torch.zeros(4, dtype=torch.float64)  # what `validation_sums` gives, of this validation
         self._plateau: ReduceLROnPlateau | None = None
         self._resumed_plateau: dict[str, Any] | None = None  # its memory in the checkpoint that was loaded
         self._gradient_factor = 1.0
@@ -96,12 +101,22 @@ class TranslationTask(pl.LightningModule):
         """Starts the clock."""
         self._clock = time.perf_counter()
 
+    @property
+    def phase(self) -> Phase | None:
+        """The early phase that the training is in; None in the last one."""
+        return self.recipe.training.phase(self.current_epoch)
+
+    def on_train_epoch_start(self) -> None:
+        """A phase may begin; a run that is resumed within an epoch has the switch in its checkpoint."""
+        switch_coverage(self.model, self.phase is None or self.phase.coverage)
+
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """The objective, summed over the batch."""
         self.last_batch = batch.describe()
         # Seeding each step by its number makes a resumed run repeat dropout and samples of an uninterrupted one.
         torch.manual_seed(_step_seed(self.recipe.training.seed, self.trainer, batch_idx))
-        loss = self._objective(self.model, batch, self.global_step)
+        objective = self._objective if self.phase is None or self.phase.coverage else self._uncovered
+        loss = objective(self.model, batch, self.global_step)
         self._accumulated += _sums(loss)
         return loss.objective
 
@@ -154,14 +169,13 @@ class TranslationTask(pl.LightningModule):
         self._validated.zero_()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The negative log-likelihood without smoothing."""
+        """The negative log-likelihood without smoothing, and what coverage and pointer do."""
         with enough_memory(f"a batch of {batch.describe()}", "search.batch_size"):
-            loss = sequence_loss(self.model, batch)
-        self._validated += _sums(loss)
+            self._validated += validation_sums(self.model, batch).cpu().double()
 
     def on_validation_epoch_end(self) -> None:
         """Perplexity and BLEU of the whole set, the same on every process."""
-        nll, tokens, *_ = self._all_reduce(self._validated).tolist()
+        nll, tokens, covered, made = self._all_reduce(self._validated).tolist()
         if not math.isfinite(nll):  # the last step spoilt the weights: nothing can be translated
             raise NonFiniteLoss(f"the validation loss is {nll} after step {self.global_step}")
         self.hypotheses = self._translate_validation_set()
@@ -170,6 +184,8 @@ class TranslationTask(pl.LightningModule):
         scores = {
             "perplexity": math.exp(min(nll / tokens, 700.0)),
             "bleu": bleu(*texts, options),
+            **({"coverage_loss": covered / tokens} if self._covers else {}),
+            **({"p_gen": made / tokens} if self.model.pointer is not None else {}),
         }
         for name, value in scores.items():
             self.log(f"validation/{name}", value, rank_zero_only=False, sync_dist=False)

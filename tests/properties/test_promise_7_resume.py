@@ -31,6 +31,8 @@ SCHEDULES: list[dict[str, Any]] = [
 ]
 SCHEDULED = {"type": "scheduled_sampling", "decay": {"type": "inverse_sigmoid", "speed": 5.0}}
 RISK = {"type": "minimum_risk", "samples": 3}
+PHASES = {"phases": [{"epochs": 1, "cut_source": 4, "coverage": False}, {"epochs": 1, "coverage": False}]}
+COVERED = {**RANDOM, "model": {"dropout": 0.3, "attention": {"type": "additive", "size": 8, "coverage": "sum"}}}
 ADADELTA = {"optimizer": {"type": "adadelta"}, "learning_rate": 1.0, "sort_window": 2, "shuffle": "once"}
 
 
@@ -71,6 +73,8 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
         ({"schedule": SCHEDULES[3], "optimizer": {"type": "adagrad"}}, 14, 1),
         ({"objective": SCHEDULED}, 10, 2),
         ({"objective": RISK}, 4, 1),
+        (PHASES, 3, 1),
+        (PHASES, 10, 1),
     ],
     ids=[
         "mid-epoch",
@@ -83,16 +87,19 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
         "epochs",
         "scheduled sampling",
         "minimum risk",
+        "early phase",
+        "last phase",
     ],
 )
 def test_a_run_stopped_in_the_middle_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, Any], steps: int, accumulate: int
 ) -> None:
+    limit = 5 if training == PHASES else None
     recipe = tiny_recipe(
         tmp_path,
-        **RANDOM,
+        **(COVERED if training == PHASES else RANDOM),
         training={"patience": 9, "average": 2, **training},
-        trainer={"max_epochs": 4, "accumulate_grad_batches": accumulate},
+        trainer={"max_epochs": 4, "accumulate_grad_batches": accumulate, "limit_train_batches": limit},
     )
     whole = train(recipe, run=tmp_path / "whole")
     original = StopOnRequest.on_train_batch_end

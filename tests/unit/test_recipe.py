@@ -150,6 +150,24 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "{model: {attention: {type: none}}, training: {coverage_loss: 1.0}}",
             "my.yaml:1: training.coverage_loss: needs an attention; model.attention is none",
         ),
+        (
+            "{training: {phases: [{epochs: 3}, {epochs: 7}]}}",
+            "my.yaml:1: training.phases: they take 10 epochs; trainer.max_epochs (10) must be more",
+        ),
+        (
+            "{model: {pointer: true}, training: {phases: [{epochs: 1, coverage: false}]}}",
+            "my.yaml:1: training.phases: coverage: false needs model.attention.coverage or training.coverage_loss",
+        ),
+        (
+            "training: {phases: [{epochs: 1}, {epochs: 1, cut_target: 101}]}",
+            "my.yaml:2: training.phases: cut_target must be at most 100, to which the data are cut",
+        ),
+        ("training: {phases: [{cut_source: 5}]}", "my.yaml:2: training.phases.0.epochs: this key is missing"),
+        ("training: {phases: [{epochs: 1, cut: 5}]}", "my.yaml:2: training.phases.0.cut: unknown key"),
+        (
+            "{training: {shuffle: once}, trainer: {limit_train_batches: 5}}",
+            "my.yaml:1: trainer.limit_train_batches: needs training.shuffle: epoch",
+        ),
         ("tokenizer: {line_separator: <s>}", "my.yaml:2: tokenizer.line_separator: must be none of the special pieces"),
         (
             "{model: {pointer: true}, training: {label_smoothing: 0.1}}",

@@ -6,7 +6,7 @@ the loop, deep outputs after it. Without input feeding the recurrence needs no a
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from nmt.model.attention import (
     masked_softmax,
 )
 from nmt.model.cells import StackedCell
+from nmt.model.coverage import CoverageAttention
 from nmt.model.decoder import BahdanauDecoder, Decoder, DecoderState, LuongDecoder, PlainDecoder
 from nmt.model.decoder import unroll as readable_unroll
 from nmt.model.fast.dropout import dropout, kept
@@ -43,6 +44,12 @@ def unroll(decoder: Decoder, embedded: Float[Tensor, "batch tgt emb"], state: De
     """
     if slow_part(decoder):
         return readable_unroll(decoder, embedded, state, source)
+    if isinstance(decoder, LuongDecoder | BahdanauDecoder) and isinstance(decoder.attention, CoverageAttention):
+        # It is off. Its weights take part all the same, with a gradient of 0, for which other processes wait.
+        rest = [decoder.attention.covered, decoder.attention.coverage]
+        nothing = sum(weight.sum() for part in rest for weight in part.parameters()) * 0.0
+        embedded = embedded + nothing
+        source = replace(source, keys=source.keys[..., : decoder.attention.size])
     match decoder:
         case LuongDecoder():
             return _luong(decoder, embedded, state, source)
@@ -57,7 +64,8 @@ def slow_part(decoder: Decoder) -> str | None:
     """The name of a part whose step is not unrolled here; a subclass may do something else, so it counts, too."""
     parts: list[tuple[Any, tuple[type, ...]]] = [(decoder, (LuongDecoder, BahdanauDecoder, PlainDecoder))]
     if isinstance(decoder, LuongDecoder | BahdanauDecoder):
-        parts.append((decoder.attention, (GlobalAttention,)))
+        off = isinstance(decoder.attention, CoverageAttention) and not decoder.attention.on
+        parts.append((decoder.attention, (GlobalAttention, CoverageAttention) if off else (GlobalAttention,)))
         if isinstance(decoder.attention, GlobalAttention):
             parts.append((decoder.attention.score, (DotScore, GeneralScore, ScaledScore, AdditiveScore)))
     if isinstance(decoder, LuongDecoder | BahdanauDecoder | PlainDecoder):
@@ -111,7 +119,7 @@ def _bahdanau(
 
 
 def _score(decoder: LuongDecoder | BahdanauDecoder) -> Score:
-    assert isinstance(decoder.attention, GlobalAttention)
+    assert isinstance(decoder.attention, GlobalAttention | CoverageAttention)
     return decoder.attention.score
 
 

@@ -1,6 +1,8 @@
 """Coverage against loops over the equations of Tu et al. 2016 and See et al. 2017."""
 
+from contextlib import nullcontext
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ import torch
 from torch import Tensor
 
 from nmt.model.attention import AdditiveScore, Attended, Source
-from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage, SumCoverage
+from nmt.model.coverage import CoverageAttention, LinguisticCoverage, NeuralCoverage, SumCoverage, switch_coverage
 from nmt.model.encoder import EncoderOutput
+from nmt.model.fast.decoder import slow_part
+from nmt.model.fast.products import readable_steps
 from nmt.model.mask import length_mask
-from tests.helpers import Array, fill, numpy_of, numpy_softmax, sigmoid, waves
+from tests.helpers import Array, fill, numpy_of, numpy_softmax, sigmoid, source_batch, tiny_model, waves
 
 HIDDEN, MEMORY, SRC, LENGTHS, BEAM, STEPS = 3, 4, 5, [5, 2], 2, 3
 Coverage = LinguisticCoverage | NeuralCoverage | SumCoverage
@@ -88,3 +92,38 @@ def test_the_gradient_goes_through_all_steps(name: str) -> None:
 
     leaves = waves(len(LENGTHS), SRC, MEMORY).requires_grad_(), waves(STEPS, len(LENGTHS), HIDDEN).requires_grad_()
     assert torch.autograd.gradcheck(last, leaves)
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("decoder", ["luong", "bahdanau", "see"])
+@pytest.mark.parametrize("coverage", ["linguistic", "neural", "sum"])
+def test_switched_off_it_is_the_attention_without_coverage(coverage: str, decoder: str, readable: bool) -> None:
+    attention: dict[str, Any] = {"type": "additive", "size": 6}
+    plain, covered = (
+        tiny_model("additive", attention=attention | more, decoder={"type": decoder})
+        for more in ({}, {"coverage": coverage})
+    )
+    covered.load_state_dict(plain.state_dict(), strict=False)
+    batch = *source_batch([(4, 5, 6, 7), (8, 4)]), torch.tensor([[2, 5, 6, 7], [2, 8, 4, 0]])
+    found = {}
+    for on in (True, False):
+        switch_coverage(covered, on)
+        assert (slow_part(covered.decoder) is None) == (decoder != "see" and not on)
+        for name, model in (("plain", plain), ("covered", covered)):
+            model.zero_grad()
+            with readable_steps() if readable else nullcontext():
+                outputs, weights = model(*batch)
+            assert weights is not None
+            ((outputs * waves(*outputs.shape)).sum() + (weights * waves(*weights.shape)).sum()).backward()
+            found[name, on] = outputs, weights
+    same = {True: torch.equal, False: torch.allclose}[readable]
+    for one, other in zip(found["plain", False], found["covered", False], strict=True):
+        assert same(one, other)
+    assert not torch.allclose(found["plain", True][1], found["covered", True][1])
+    gradients = dict(plain.named_parameters())
+    for name, weight in covered.named_parameters():
+        if "attention.cover" in name:
+            assert weight.grad is not None, name  # other processes wait for it
+            assert not weight.grad.any()
+        elif (expected := gradients[name].grad) is not None:
+            torch.testing.assert_close(weight.grad, expected)
