@@ -81,6 +81,10 @@ MECHANISMS: dict[str, dict[str, Any]] = {
         "attention": {"type": "normed_additive", "size": 5},
     },
     "see": {"decoder": {"type": "see"}, "attention": {"type": "additive", "size": 5, "coverage": "sum"}},
+    "intra_attention": {
+        "decoder": {"type": "see", "intra_attention": True},
+        "attention": {"type": "additive", "size": 5},
+    },
     "tanh": {"cell": {"type": "rnn"}},
     "lstm_layer_norm": {"cell": {"type": "lstm_layer_norm"}},
     "gru_layer_norm": {"cell": {"type": "gru_layer_norm"}, "decoder": {"type": "conditional"}},

@@ -59,6 +59,7 @@ from nmt.model.encoder import (
 )
 from nmt.model.fast.layers import GRU, LSTM, RNN, LSTMCell
 from nmt.model.initial_values import Scheme, bahdanau, initialise, uniform, xavier
+from nmt.model.intra import IntraAttention
 from nmt.model.local import LocalAttention, MonotonicCentre, PredictiveCentre
 from nmt.model.output import OutputLayer
 from nmt.model.pointer import Pointer
@@ -307,8 +308,9 @@ def _decoder(options: ModelOptions) -> Decoder:
         case GnmtWiring():
             cells = _cells(options, embedding + memory, hidden + memory)
             return GnmtDecoder(cells, attention, memory, options.dropout, options.residual)
-        case SeeWiring():
-            return SeeDecoder(_stack(options, embedding), attention, memory, embedding)
+        case SeeWiring(intra_attention=intra_attends):
+            intra = IntraAttention(hidden) if intra_attends else None
+            return SeeDecoder(_stack(options, embedding), attention, memory, embedding, intra)
         case _:
             assert_never(options.decoder)
 
@@ -323,7 +325,8 @@ def _deep_output(options: ModelOptions) -> DeepOutput:
 def _output_size(options: ModelOptions) -> int:
     """Width of what predicts the words."""
     if isinstance(options.decoder, SeeWiring):
-        return options.hidden_size + options.encoder_width
+        states = 2 if options.decoder.intra_attention else 1
+        return states * options.hidden_size + options.encoder_width
     return options.hidden_size // 2 if options.takes_maxout else options.hidden_size
 
 

@@ -18,6 +18,7 @@ from nmt.model.dropout import Dropout
 from nmt.model.encoder import EncoderOutput
 from nmt.model.fast.layers import Linear
 from nmt.model.fast.tanh import tanh
+from nmt.model.intra import IntraAttention
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class DecoderState:
             GNMT's wiring; no columns if nothing.
         seen: what the attention remembers.
         masks: those of variational dropout.
+        past: the top layer's states after all steps so far; None where nothing looks at them.
     """
 
     hidden: Float[Tensor, "layers rows hid"]
@@ -38,11 +40,13 @@ class DecoderState:
     feed: Float[Tensor, "rows fed"]
     seen: Float[Tensor, "rows ..."]
     masks: Float[Tensor, "layers rows masks"]
+    past: Float[Tensor, "rows steps hid"] | None = None
 
     def select(self, rows: Int[Tensor, " chosen"]) -> "DecoderState":
         """The given rows, in the given order; a row may be taken more than once."""
+        past = None if self.past is None else self.past[rows]
         return DecoderState(
-            self.hidden[:, rows], self.cell[:, rows], self.feed[rows], self.seen[rows], self.masks[:, rows]
+            self.hidden[:, rows], self.cell[:, rows], self.feed[rows], self.seen[rows], self.masks[:, rows], past
         )
 
 
@@ -311,12 +315,23 @@ class SeeDecoder(nn.Module):
     The cell reads the word and the context of the step before, merged by a linear layer; its state after the step is
     the query and is handed on with the context: [s_t; h*_t], from which V'(V [s_t; h*_t] + b) + b' of equation 4
     predicts the word. s_t is the hidden state alone; their code asks with the LSTM's cell state, too.
+
+    With an attention to its own past, what s_t sees of the states before it is handed on, too: [s_t; h*_t; c_t] of
+    Paulus et al. 2018, equation 9.
     """
 
-    def __init__(self, cell: StackedCell, attention: Attention, memory_size: int, embedding_size: int) -> None:
+    def __init__(
+        self,
+        cell: StackedCell,
+        attention: Attention,
+        memory_size: int,
+        embedding_size: int,
+        intra: IntraAttention | None = None,
+    ) -> None:
         super().__init__()
         self.cell = cell
         self.attention = attention
+        self.intra = intra
         self.merge = Linear(embedding_size + memory_size, embedding_size)
         self.memory_size = memory_size
 
@@ -327,18 +342,23 @@ class SeeDecoder(nn.Module):
     def start(
         self, hidden: Float[Tensor, "layers rows hid"], cell: Float[Tensor, "layers rows mem"], source: Source
     ) -> DecoderState:
-        """See `Decoder`; the first context is zero."""
+        """See `Decoder`; the first context is zero, and there is no past."""
         context = hidden.new_zeros(hidden.shape[1], self.memory_size)
-        return DecoderState(hidden, cell, context, self.attention.start(source, hidden[-1]), self.cell.masks(hidden))
+        seen, masks = self.attention.start(source, hidden[-1]), self.cell.masks(hidden)
+        past = None if self.intra is None else hidden[-1][:, None][:, :0]
+        return DecoderState(hidden, cell, context, seen, masks, past)
 
     def step(self, embedded: Float[Tensor, "rows emb"], state: DecoderState, source: Source) -> DecoderStep:
         """See `Decoder`."""
         read = self.merge(torch.cat([embedded, state.feed], dim=-1))
         hidden, cell, top = self.cell(read, state.hidden, state.cell, state.masks)
         attended = self.attention(top, source, state.seen)
-        output = torch.cat([top, attended.context], dim=-1)
-        after = DecoderState(hidden, cell, attended.context, attended.seen, state.masks)
-        return DecoderStep(output, attended.weights, after)
+        given, past = [top, attended.context], state.past
+        if self.intra is not None and past is not None:
+            given.append(self.intra(top, past))
+            past = torch.cat([past, top[:, None]], dim=1)
+        after = DecoderState(hidden, cell, attended.context, attended.seen, state.masks, past)
+        return DecoderStep(torch.cat(given, dim=-1), attended.weights, after)
 
 
 class PlainDecoder(nn.Module):

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from nmt.model.attention import AdditiveScore, GeneralScore, LocationScore, NormedAdditiveScore, ScaledScore
 from nmt.model.cells import BahdanauGRUCell, LayerNormGRUCell, LayerNormLSTMCell, MultiplicativeLSTMCell
 from nmt.model.coverage import CoverageAttention, NeuralCoverage
+from nmt.model.intra import IntraAttention
 
 Drawn = Literal["embedding", "weight", "recurrent", "bias", "alignment", "alignment_vector"]
 """What a parameter is for whose first value a scheme decides.
 
 embedding: the vectors of words, of a tied output layer, too. weight: the matrix of a product. recurrent: what the state
 before a step is multiplied by, one square matrix for each gate. bias. alignment: W_a and U_a, the matrices of an
-attention's score, and V_a of what it has covered. alignment_vector: v_a.
+attention's score, V_a of what it has covered, and W of the decoder's to its past. alignment_vector: v_a.
 """
 
 Role = Drawn | Literal["factor"]
@@ -143,6 +144,8 @@ def _of_attentions(module: nn.Module) -> Iterator[tuple[Role, Tensor]]:
             yield "alignment", module.place.weight
         case CoverageAttention():
             yield "alignment", module.covered.weight
+        case IntraAttention():
+            yield "alignment", module.query.weight
 
 
 def _of_torchs(module: nn.Module) -> Iterator[tuple[Role, Tensor]]:

@@ -46,6 +46,9 @@ class SeeWiring(Section):
     """The cell reads word and context merged, and state and new context predict the word (See et al. 2017)."""
 
     type: Literal["see"]
+    intra_attention: bool = False
+    """Look at the states of the steps before, too: what is seen of them helps to predict the word, and to choose
+    between making and copying it (the intra-decoder attention of Paulus et al. 2018, section 2.2)."""
 
 
 Wiring = Annotated[

@@ -30,6 +30,7 @@ from nmt.model.decoder import (
 )
 from nmt.model.encoder import EncoderOutput
 from nmt.model.fast.layers import LSTMCell
+from nmt.model.intra import IntraAttention
 from nmt.training.loss import sequence_loss
 from tests.helpers import (
     ATTENTIONS,
@@ -278,10 +279,14 @@ def test_gnmt_decoder_asks_with_the_bottom_layer_and_tells_all(residual: bool) -
             close(outputs[row, position], given)
 
 
-def test_see_decoder_merges_word_and_context_and_hands_on_state_and_context() -> None:
-    """See et al. 2017, equations 1 to 4; what the cell reads is abisee/pointer-generator's."""
+@pytest.mark.parametrize("intra", [None, IntraAttention(HIDDEN)])
+def test_see_decoder_merges_word_and_context_and_hands_on_state_and_context(intra: IntraAttention | None) -> None:
+    """See et al. 2017, equations 1 to 4; what the cell reads is abisee/pointer-generator's.
+
+    With an attention to its past, equations 6 to 9 of Paulus et al. 2018.
+    """
     score, cell = AdditiveScore(HIDDEN, MEMORY, 6), lstm_stack(EMBEDDING, HIDDEN, 1)
-    decoder = fill(SeeDecoder(cell, GlobalAttention(score), MEMORY, EMBEDDING).double())
+    decoder = fill(SeeDecoder(cell, GlobalAttention(score), MEMORY, EMBEDDING, intra).double())
     source = source_of(decoder)
     state = decoder.start(waves(1, 2, HIDDEN), waves(1, 2, HIDDEN, phase=1.0), source)
     embedded = waves(2, TGT, EMBEDDING)
@@ -290,12 +295,18 @@ def test_see_decoder_merges_word_and_context_and_hands_on_state_and_context() ->
     merge, bias = numpy_of(decoder.merge.weight), numpy_of(decoder.merge.bias)
     for row, length in enumerate(LENGTHS):
         hidden, memory = [*numpy_of(state.hidden[:, row])], [*numpy_of(state.cell[:, row])]
-        context = np.zeros(MEMORY)
+        context, past = np.zeros(MEMORY), list[Array]()
         for position in range(TGT):
             read = merge @ np.concatenate([numpy_of(embedded[row, position]), context]) + bias
             s_t = stacked(cell.cells, read, hidden, memory)
             context, a_t = context_of(additive_of(score), s_t, numpy_of(source.memory[row, :length]))
-            close(outputs[row, position], np.concatenate([s_t, context]))
+            given = [s_t, context]
+            if intra is not None:
+                w_attn = numpy_of(intra.query.weight)
+                alphas = numpy_softmax([float(one @ w_attn @ s_t) for one in past])
+                given.append(np.array(sum((a * one for a, one in zip(alphas, past, strict=True)), np.zeros(HIDDEN))))
+                past.append(s_t)
+            close(outputs[row, position], np.concatenate(given))
             close(weights[row, position], np.array([*a_t, *[0.0] * (SRC - length)]))
 
 
