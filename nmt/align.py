@@ -23,16 +23,20 @@ class Alignment:
         target: the piece that each row belongs to, the end included (or the begin, see `by_step`); or the words.
         weights: how much each target piece looked at each source piece; a row of pieces sums to one where the
             attention is a softmax.
+        copied: what part of each target piece's probability is copying, from 0 to 1, of a word the mean over its
+            pieces; None of a model that does not copy.
     """
 
     source: list[str]
     target: list[str]
     weights: Float[Tensor, "tgt src"]
+    copied: Float[Tensor, " tgt"] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for a line of JSON."""
+        """Plain data for a line of JSON; `copied` only of a model that copies."""
         weights = [[round(weight, 4) for weight in row] for row in self.weights.tolist()]
-        return {"source": self.source, "target": self.target, "weights": weights}
+        copied = {} if self.copied is None else {"copied": [round(share, 4) for share in self.copied.tolist()]}
+        return {"source": self.source, "target": self.target, "weights": weights, **copied}
 
     def links(self) -> list[Link]:
         """The hard alignment: each target word's one source word, that with the largest weight (the first of equals).
@@ -89,7 +93,12 @@ def to_words(
     """
     weights = alignment.weights
     sums = weights.new_zeros(len(weights), len(source) + 1).index_add(1, torch.tensor(columns), weights)
+    copied = None if alignment.copied is None else _means(alignment.copied[:, None], rows, len(target))[:, 0]
+    return Alignment(list(source), list(target), _means(sums, rows, len(target))[:, :-1], copied)
+
+
+def _means(values: Float[Tensor, "pieces any"], rows: Sequence[int], words: int) -> Float[Tensor, "words any"]:
+    """The means over the pieces of each word, zeros of a word without any."""
     places = torch.tensor(rows)
-    totals = weights.new_zeros(len(target) + 1, len(source) + 1).index_add(0, places, sums)
-    means = totals / places.bincount(minlength=len(target) + 1).clamp(min=1)[:, None]
-    return Alignment(list(source), list(target), means[:-1, :-1])
+    totals = values.new_zeros(words + 1, values.shape[1]).index_add(0, places, values)
+    return (totals / places.bincount(minlength=words + 1).clamp(min=1)[:, None])[:-1]

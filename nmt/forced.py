@@ -13,7 +13,7 @@ from nmt.errors import UserError
 from nmt.memory import SMALLER_BATCHES, enough_memory
 from nmt.model.dropout import evaluating
 from nmt.model.ensemble import Network
-from nmt.recipe.search import SearchOptions
+from nmt.recipe.search import AlignedTo, SearchOptions
 from nmt.tokenizer import BOS, EOS, PAD, SourceIds, TokenizerPair
 
 T = TypeVar("T")
@@ -57,6 +57,22 @@ def attention(model: Network, pairs: Sequence[Pair], batch_size: int) -> list[Te
     return _step_through(model, pairs, batch_size, without_padding)
 
 
+def copied(model: Network, pairs: Sequence[Pair], batch_size: int) -> list[Tensor | None]:
+    """What part of the probability of each token of each translation is copying, the end included.
+
+    None if the model does not copy.
+    """
+
+    def shares(batch: Batch) -> list[Tensor | None]:
+        real = batch.tgt_out != PAD
+        found = model.copied(batch.src_ids, batch.src_lengths, batch.tgt_in, batch.tgt_out, real)
+        if found is None:
+            return [None] * len(batch)
+        return [part.clone() for part in torch.split(found.float().cpu(), real.sum(dim=1).tolist())]
+
+    return _step_through(model, pairs, batch_size, shares)
+
+
 def _step_through(model: Network, pairs: Sequence[Pair], batch_size: int, run: Callable[[Batch], list[T]]) -> list[T]:
     """What `run` gives for each pair, those with translations of similar length together."""
     device = next(model.parameters()).device
@@ -80,15 +96,22 @@ def align_pieces(
 ) -> list[Alignment]:
     """The attention of each translation over its source, with the pieces that it belongs to; raises as `attention`."""
     pairs = [(source.ids, target) for source, target in zip(sources, targets, strict=True)]
-    found = zip(sources, targets, attention(model, pairs, options.batch_size), strict=True)
+    weights, shares = attention(model, pairs, options.batch_size), copied(model, pairs, options.batch_size)
     return [
         Alignment(
             tokenizers.source.pieces([*source.ids, EOS], source.words),
             tokenizers.target.pieces(by_step(target, BOS, EOS, options.alignment), source.words),
-            weights,
+            looked,
+            None if share is None else _by_row(share.tolist(), options.alignment),
         )
-        for source, target, weights in found
+        for source, target, looked, share in zip(sources, targets, weights, shares, strict=True)
     ]
+
+
+def _by_row(shares: Sequence[float], aligned_to: AlignedTo) -> Tensor:
+    """The shares of the tokens that the rows of an alignment belong to; nothing of the begin is copied."""
+    *words, end = shares
+    return torch.tensor(by_step(words, 0.0, end, aligned_to))
 
 
 def align_words(

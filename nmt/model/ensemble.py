@@ -74,6 +74,20 @@ class Ensemble(nn.Module):
         each = [member.log_probs(src_ids, src_lengths, tgt_in, tgt_out, real) for member in self.members]
         return _log_mean(each)
 
+    def copied(
+        self,
+        src_ids: Int[Tensor, "batch src"],
+        src_lengths: Int[Tensor, " batch"],
+        tgt_in: Int[Tensor, "batch tgt"],
+        tgt_out: Int[Tensor, "batch tgt"],
+        real: Bool[Tensor, "batch tgt"],
+    ) -> Float[Tensor, " tokens"] | None:
+        """See `Seq2Seq.copied`; of the mean probability. A member without a pointer copies nothing."""
+        batch = src_ids, src_lengths, tgt_in, tgt_out, real
+        parts = [(member.log_probs(*batch).exp(), member.copied(*batch)) for member in self.members]
+        known = [probability * share for probability, share in parts if share is not None]
+        return sum(known, start=torch.zeros_like(parts[0][0])) / sum(each for each, _ in parts) if known else None
+
     def weights(
         self,
         src_ids: Int[Tensor, "batch src"],

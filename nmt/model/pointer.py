@@ -37,6 +37,10 @@ class Copies:
         """Log P of the words from log P_vocab, which may be anything for a word that is not in the vocabulary."""
         return torch.logaddexp(self.made + log_probs, self.copied)
 
+    def shares(self, log_probs: Float[Tensor, " tokens"]) -> Float[Tensor, " tokens"]:
+        """What part of P of the words is copying, from log P_vocab."""
+        return (self.copied - self.mixed(log_probs)).exp()
+
 
 @dataclass(frozen=True)
 class SourceWords:

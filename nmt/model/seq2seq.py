@@ -191,6 +191,20 @@ class Seq2Seq(nn.Module):
         log_probs = self.output.log_probs(found.outputs, found.targets)
         return log_probs if found.copies is None else found.copies.mixed(log_probs)
 
+    def copied(
+        self,
+        src_ids: Int[Tensor, "batch src"],
+        src_lengths: Int[Tensor, " batch"],
+        tgt_in: Int[Tensor, "batch tgt"],
+        tgt_out: Int[Tensor, "batch tgt"],
+        real: Bool[Tensor, "batch tgt"],
+    ) -> Float[Tensor, " tokens"] | None:
+        """What part of the probability of every real token is copying; None without a pointer. As `log_probs`."""
+        found = self.predictions(src_ids, src_lengths, tgt_in, tgt_out, real)
+        if found.copies is None:
+            return None
+        return found.copies.shares(self.output.log_probs(found.outputs, found.targets))
+
     def predictions(
         self,
         src_ids: Int[Tensor, "batch src"],

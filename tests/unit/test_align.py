@@ -34,6 +34,15 @@ WEIGHTS = torch.tensor(
 PIECES = Alignment(["a", "b", "c", "</s>"], ["x", "y", "z", "</s>"], WEIGHTS)
 
 
+def test_what_is_copied_is_averaged_over_target_pieces() -> None:
+    pieces = Alignment(PIECES.source, PIECES.target, WEIGHTS, torch.tensor([0.75, 0.5, 1.0, 0.0]))
+    found = to_words(pieces, ["ab", "c"], ["x", "yz"], [0, 0, 1, 2], by_step([0, 1, 1], 2, 2, "predicted"))
+    assert found.copied is not None
+    assert found.copied.tolist() == [0.75, 0.75]
+    assert found.as_dict()["copied"] == [0.75, 0.75]
+    assert "copied" not in PIECES.as_dict()
+
+
 def test_weights_are_summed_over_source_pieces_and_averaged_over_target_pieces() -> None:
     predicted = to_words(PIECES, ["ab", "c"], ["x", "yz"], [0, 0, 1, 2], by_step([0, 1, 1], 2, 2, "predicted"))
     torch.testing.assert_close(predicted.weights, torch.tensor([[0.4, 0.5], [0.35, 0.3]]))

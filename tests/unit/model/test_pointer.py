@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from nmt.data.batch import idle_batch, make_batch, source_tensors
+from nmt.model.ensemble import Ensemble
 from nmt.model.fast.cross_entropy import linear_cross_entropy
 from nmt.model.fast.products import readable_steps
 from nmt.model.output import OutputLayer
@@ -139,6 +140,37 @@ def test_mixed_precision_is_near_float32(name: str) -> None:
     for parameter in model.parameters():
         assert parameter.grad is not None
         assert parameter.grad.isfinite().all()
+
+
+def arguments(sources: list[Ids], targets: list[Ids]) -> tuple[Tensor, ...]:
+    """Of `log_probs` and `copied`."""
+    batch = make_batch(sources, targets)
+    return batch.src_ids, batch.src_lengths, batch.tgt_in, batch.tgt_out, batch.tgt_out != PAD
+
+
+def test_the_part_of_a_words_probability_that_is_copying() -> None:
+    model, pairs = tiny_model("pointer").double(), arguments(SOURCES, TARGETS)
+    shares, copies = model.copied(*pairs), model.predictions(*pairs).copies
+    assert shares is not None
+    assert copies is not None
+    expected = copies.copied.exp() / model.log_probs(*pairs).exp()
+    torch.testing.assert_close(shares, expected, rtol=1e-12, atol=1e-12)
+    held = [[word in source for word in [*target, EOS]] for source, target in zip(SOURCES, TARGETS, strict=True)]
+    assert (shares > 0).tolist() == [copied for each in held for copied in each]  # never the end
+    assert (shares == 1).tolist() == (pairs[3][pairs[4]] >= VOCAB).tolist()  # what cannot be made
+
+
+def test_of_models_together_it_is_that_of_their_mean() -> None:
+    """Of which one copies nothing."""
+    pairs = arguments([(4, 5, 6), (7,)], [(5, 6), (7, 4)])
+    one, other = tiny_model("pointer").double(), tiny_model("general", VOCAB).double()
+    found, share = Ensemble([other, one]).copied(*pairs), one.copied(*pairs)
+    assert found is not None
+    assert share is not None
+    of_one, of_other = (model.log_probs(*pairs).exp() for model in (one, other))
+    torch.testing.assert_close(found, share * of_one / (of_one + of_other), rtol=1e-12, atol=1e-12)
+    assert other.copied(*pairs) is None
+    assert Ensemble([other, other]).copied(*pairs) is None
 
 
 @pytest.mark.parametrize("name", POINTERS)
