@@ -9,11 +9,13 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
-from datasets import Dataset, DatasetDict, ReadInstruction
+from datasets import Dataset, DatasetDict, Features, ReadInstruction, Value
+from datasets.fingerprint import Hasher
 from datasets.packaged_modules.csv.csv import CsvConfig
 
 from nmt.data.numbers import number_corpus
@@ -261,9 +263,10 @@ def _columns(dataset: Dataset, options: DataOptions) -> Dataset:
                 f"data.{side}: {options.path} has no column {column}; it has "
                 f"{', '.join(dataset.column_names)}{did_you_mean(column, dataset.column_names)}"
             )
-        kind = getattr(dataset.features[column], "dtype", dataset.features[column])
-        if kind not in ("string", "large_string", "null"):
-            raise UserError(f"data.{side}: column {column} of {options.path} is not text, but {kind}")
+        feature = dataset.features[column]
+        kinds = [getattr(each, "dtype", feature) for each in (feature, getattr(feature, "feature", None))]
+        if not any(kind in ("string", "large_string", "null") for kind in kinds):
+            raise UserError(f"data.{side}: column {column} of {options.path} is not text, but {kinds[0]}")
         _check_utf8(dataset, column, options)
     if options.source == options.target:
         one = dataset.select_columns([options.source])
@@ -272,7 +275,33 @@ def _columns(dataset: Dataset, options: DataOptions) -> Dataset:
         dataset = dataset.select_columns([options.source, options.target])
         spare = {name: f"nmt.{name}" for name in dataset.column_names}
         dataset = dataset.rename_columns(spare).rename_columns({spare[column]: side for side, column in wanted.items()})
-    return dataset
+    return _of_lists(dataset) if any(hasattr(dataset.features[side], "feature") for side in wanted) else dataset
+
+
+def _of_lists(dataset: Dataset) -> Dataset:
+    """With text in the place of lists of texts; see `_text_of`."""
+    fingerprint = Hasher.hash((dataset._fingerprint, "lists-1"))
+    cache = Path(datasets.config.HF_DATASETS_CACHE) / "nmt"  # never the folder of the data
+    cache.mkdir(parents=True, exist_ok=True)
+    return dataset.map(
+        _text_of,
+        batched=True,
+        features=Features({side: Value("string") for side in ("source", "target")}),
+        cache_file_name=str(cache / f"{fingerprint}.arrow") if dataset.cache_files else None,
+        new_fingerprint=fingerprint,
+    )
+
+
+def _text_of(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+    """The parts of a source, such as its sentences, one after the other; of several targets a pair with each."""
+    parts = ([_parts(text) for text in rows[side]] for side in ("source", "target"))
+    pairs = [(" ".join(source), target) for source, targets in zip(*parts, strict=True) for target in targets or [""]]
+    return {"source": [source for source, _ in pairs], "target": [target for _, target in pairs]}
+
+
+def _parts(text: str | list[str | None] | None) -> list[str]:
+    """The texts of a list; a text is one by itself, and missing ones are none."""
+    return [part for part in (text if isinstance(text, list) else [text]) if part]
 
 
 def _check_utf8(dataset: Dataset, column: str, options: DataOptions) -> None:

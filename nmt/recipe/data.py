@@ -24,9 +24,10 @@ class DataOptions(Section):
     test: str | None = "test"
     """Test split; no line of it is ever dropped. null: no test at the end."""
     source: str = "source"
-    """Column of the source text, or ending of its file; nested columns with a dot, `translation.de`."""
+    """Column of the source text, or ending of its file; nested columns with a dot, `translation.de`. Lists of texts,
+    such as sentences, are one text."""
     target: str = "target"
-    """Column of the target text, or ending of its file."""
+    """Column of the target text, or ending of its file. Lists of texts make a pair of each."""
     source_language: str | None = None
     """Code of the source language, `de`, for `tokenizer.moses`; null: the last part of `source`, as in
     `translation.de`."""

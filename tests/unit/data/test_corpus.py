@@ -251,6 +251,23 @@ def test_nested_columns(features: Features | None, tmp_path: Path) -> None:
     assert "no column translation.eng; it has translation.de, translation.en; did you mean translation.en?" in message
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_lists_of_texts(ending: str, tmp_path: Path, own_cache: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"source": ["One. ", None, "Two."], "target": ["first", "second"]},
+        {"source": [], "target": None},
+        {"source": ["three"], "target": []},
+    ]
+    path = tmp_path / f"lists.{ending}"
+    getattr(Dataset.from_list(rows), {"jsonl": "to_json", "parquet": "to_parquet"}[ending])(path)
+    wanted = [("One.  Two.", "first"), ("One.  Two.", "second"), ("", ""), ("three", "")]
+    for _ in range(2):  # the second time from the cache
+        assert [(row["source"], row["target"]) for row in load(path)] == wanted
+    assert [row["target"] for row in load(path, "train[1:]", target="source")] == ["", "three"]
+    assert len(list(own_cache.rglob("nmt/*.arrow"))) == 2
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
 def test_the_embedded_corpus() -> None:
     rows = load("builtin:numbers", "validation[:10]", source="de", target="en")
     assert rows == [{"source": row["de"], "target": row["en"]} for row in number_corpus("validation")[:10]]
@@ -350,7 +367,7 @@ def test_an_empty_file_is_refused(ending: str, tmp_path: Path) -> None:
 
 def test_a_column_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"source": 1, "target": ["a"], "text": "a"}\n', encoding="utf-8")
+    path.write_text('{"source": 1, "target": [1], "text": "a"}\n', encoding="utf-8")
     assert "data.source: column source" in (message := refusal(path, target="text"))
     assert "is not text, but int64" in message
     assert "data.target: column target" in refusal(path, source="text")
