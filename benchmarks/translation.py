@@ -21,6 +21,7 @@ from nmt.bundle import load_bundle
 from nmt.data.corpus import load_texts
 from nmt.metrics import bleu
 from nmt.model.build import build_model
+from nmt.recipe.evaluation import of_translations
 from nmt.recipe_file import load_recipe
 from nmt.translation import Translation
 from nmt.translator import Translator
@@ -95,7 +96,9 @@ def measure(
         "rounds": found,
         "waits": waits,
         "probes": probes,
-        "bleu": bleu([translation.text for translation in translations], references, recipe.evaluation),
+        "bleu": bleu(
+            [translation.text for translation in translations], references, of_translations(recipe.evaluation)
+        ),
         "words": count_words(translation.text for translation in translations),
         "peak_mib": own_peak_mib(),
     }

@@ -6,8 +6,9 @@ python docs/generate.py RUN NAME   first copies the run's results.json and recip
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -25,11 +26,11 @@ def fields_page() -> str:
     """Every field of a recipe, with default and meaning."""
     lines = [f"{_GENERATED}# Every field of a recipe\n\nSee [recipes.md](recipes.md) for how recipes work.\n"]
     for name, info in Recipe.model_fields.items():
-        (section,) = _sections(info)
-        prefix = f"{name}." if section is info.annotation else f"{name}[]."  # a list has one for each of its entries
-        lines.append(f"## `{name}`\n\n{_text(section.__doc__)}\n")
+        members = _sections(info)
+        prefix = f"{name}[]." if get_origin(info.annotation) is list else f"{name}."  # one for each of its entries
+        lines.append(f"## `{name}`\n\n{_about(name, members)}\n")
         lines.append("| field | default | meaning |\n|---|---|---|")
-        lines += _rows(section, prefix)
+        lines += _member_rows(members, prefix)
         lines.append("")
     return "\n".join(lines)
 
@@ -40,17 +41,26 @@ def _rows(section: type[BaseModel], prefix: str, note: str = "") -> list[str]:
         members = _sections(info)
         meaning = _text(info.description) or " ".join(_text(member.__doc__) for member in members[:1])
         if len(members) > 1:
-            kinds = "; ".join(f"`{_tag(member)}`: {_text(member.__doc__)}" for member in members)
-            meaning = f"by `{prefix}{name}.type`: {kinds}"
+            meaning = _about(prefix + name, members)
         rows.append(f"| `{prefix}{name}`{note} | {_default(info)} | {_choices(info)}{meaning} |".replace("\n", " "))
-        for member in members:
-            of_type = f" (type `{_tag(member)}`)" if len(members) > 1 else note
-            rows += [
-                row
-                for row in _rows(member, f"{prefix}{name}.", of_type)
-                if not row.startswith(f"| `{prefix}{name}.type`")
-            ]
+        rows += _member_rows(members, f"{prefix}{name}.", note)
     return rows
+
+
+def _about(key: str, members: Sequence[type[BaseModel]]) -> str:
+    """What a group of keys is; of one with several types each of them."""
+    if len(members) == 1:
+        return _text(members[0].__doc__)
+    kinds = "; ".join(f"`{_tag(member)}`: {_text(member.__doc__)}" for member in members)
+    return f"by `{key}.type`: {kinds}"
+
+
+def _member_rows(members: Sequence[type[BaseModel]], prefix: str, note: str = "") -> Iterator[str]:
+    """The rows of each type of a group of keys, of several types with their names."""
+    for member in members:
+        of_type = f" (type `{_tag(member)}`)" if len(members) > 1 else note
+        rows = _rows(member, prefix, of_type)
+        yield from (row for row in rows if len(members) == 1 or not row.startswith(f"| `{prefix}type`"))
 
 
 def _sections(info: FieldInfo) -> list[type[BaseModel]]:

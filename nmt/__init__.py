@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nmt.evaluation import evaluate_translator as evaluate
+    from nmt.evaluation.evaluate import evaluate_translator as evaluate
     from nmt.recipe_file import load_recipe
     from nmt.training.run import train
     from nmt.translator import Translator
@@ -16,7 +16,7 @@ __all__ = ["Translator", "evaluate", "load_recipe", "train"]
 
 _HOMES = {
     "Translator": ("nmt.translator", "Translator"),
-    "evaluate": ("nmt.evaluation", "evaluate_translator"),
+    "evaluate": ("nmt.evaluation.evaluate", "evaluate_translator"),
     "load_recipe": ("nmt.recipe_file", "load_recipe"),
     "train": ("nmt.training.run", "train"),
 }

@@ -14,7 +14,7 @@ from nmt.bundle import Bundle, save_bundle
 from nmt.data.corpus import load_split, load_texts
 from nmt.data.lexicon import Lexicon, learn_lexicon
 from nmt.errors import UserError
-from nmt.evaluation import Evaluation, evaluate_translator
+from nmt.evaluation.evaluate import Evaluation, evaluate_translator
 from nmt.model.int8 import is_quantised, observed_limits, quantise
 from nmt.model.shortlist import Shortlist
 from nmt.recipe.data import DataOptions

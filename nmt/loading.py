@@ -71,5 +71,5 @@ def search_options(bundle: Bundle, changed: Mapping[str, Any]) -> SearchOptions:
     except ValidationError as error:
         raise UserError(explain(error, "search")) from None
     for key, need in contradictions({"model": bundle.recipe.model, "search": options}):
-        raise UserError(f"{'.'.join(key)}: {need}")
+        raise UserError(f"{'.'.join(map(str, key))}: {need}")
     return options

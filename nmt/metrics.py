@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nmt.errors import UserError
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scores:
         return asdict(self)
 
 
-def score(hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions) -> Scores:
+def score(hypotheses: Sequence[str], references: Sequence[str], options: TranslationEvaluation) -> Scores:
     """Scores hypotheses against one reference each.
 
     Raises:
@@ -50,7 +50,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str], options: Evaluat
     )
 
 
-def sacrebleu_metrics(options: EvaluationOptions) -> dict[str, Any]:
+def sacrebleu_metrics(options: TranslationEvaluation) -> dict[str, Any]:
     """SacreBLEU's own objects, by the names of the scores they give."""
     from sacrebleu.metrics.chrf import CHRF
     from sacrebleu.metrics.ter import TER
@@ -59,13 +59,13 @@ def sacrebleu_metrics(options: EvaluationOptions) -> dict[str, Any]:
     return {"bleu": _bleu(options), "chrf": CHRF(lowercase=options.lowercase), "ter": ter}
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions) -> float:
+def bleu(hypotheses: Sequence[str], references: Sequence[str], options: TranslationEvaluation) -> float:
     """Corpus BLEU alone, the same number as `score` gives; cheap enough for every validation."""
     _check(hypotheses, references)
     return float(_bleu(options).corpus_score(list(hypotheses), [list(references)]).score)
 
 
-def sentence_bleu(hypotheses: Sequence[str], reference: str, options: EvaluationOptions) -> list[float]:
+def sentence_bleu(hypotheses: Sequence[str], reference: str, options: TranslationEvaluation) -> list[float]:
     """BLEU of single sentences, from 0 to 100.
 
     One is added to the counts of all n-grams but single words (Lin and Och 2004), and n-grams that are longer than the
@@ -75,7 +75,7 @@ def sentence_bleu(hypotheses: Sequence[str], reference: str, options: Evaluation
     return [float(metric.sentence_score(hypothesis, [reference]).score) for hypothesis in hypotheses]
 
 
-def _bleu(options: EvaluationOptions, **smoothing: Any) -> Any:
+def _bleu(options: TranslationEvaluation, **smoothing: Any) -> Any:
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(tokenize=options.bleu_tokenize, lowercase=options.lowercase, force=True, **smoothing)

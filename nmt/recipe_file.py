@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt.errors import UserError, did_you_mean
-from nmt.recipe.recipe import Recipe, contradictions
-from nmt.recipe.section import Contradictions, Section
+from nmt.recipe.recipe import Recipe, complete, contradictions
+from nmt.recipe.section import Contradictions
 from nmt.strict_yaml import KeyPath, dump, parse
 
 _WANTED = {  # pydantic's kinds of mistakes in the words of a YAML file
@@ -260,7 +260,8 @@ def _merge(draft: _Draft, difference: dict[str, Any], at: KeyPath = ()) -> None:
 
 def _changes_type(path: KeyPath, before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether a variant becomes one with other keys; those of a tokenizer, say, mean the same whatever its type."""
-    return bool(_types(path)) and "type" in now and before.get("type") != now["type"]
+    types = _types(path)
+    return bool(types) and "type" in now and before.get("type", types[0]) != now["type"]
 
 
 def _nearest(places: dict[KeyPath, str], path: KeyPath) -> str:
@@ -304,15 +305,13 @@ def _validate(draft: _Draft) -> Recipe:
     return recipe
 
 
-def _sound_sections(data: dict[str, Any]) -> dict[str, Section]:
+def _sound_sections(data: dict[str, Any]) -> dict[str, Any]:
     """The sections without a mistake of their own."""
-    sections = {}
+    given, sections = complete(data), {}
     for name, info in Recipe.model_fields.items():
-        section: Any = info.annotation
-        if not _is_section(section):
-            continue
+        kind: Any = Annotated[info.annotation, info]
         with contextlib.suppress(ValidationError):
-            sections[name] = section.model_validate(data.get(name, {}))
+            sections[name] = TypeAdapter[Any](kind).validate_python(given.get(name, info.default))
     return sections
 
 

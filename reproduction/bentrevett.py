@@ -8,6 +8,7 @@ from typing import Any
 from sacrebleu.metrics.bleu import BLEU
 
 from nmt.errors import UserError
+from nmt.recipe.evaluation import of_translations
 from nmt.report.collect import Run
 from reproduction.files import recipe_name
 
@@ -40,7 +41,7 @@ def score_run(run: Run, recipe: Path, commit: str) -> dict[str, Any]:
         UserError: if they are not as a person writes them, or spaCy is not installed.
     """
     results = run.results
-    if run.recipe.evaluation.text != "raw":
+    if of_translations(run.recipe.evaluation).text != "raw":
         raise UserError(
             f"{run.folder}: its translations are tokenized already (evaluation.text); take a run of raw text"
         )

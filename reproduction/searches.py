@@ -6,8 +6,9 @@ from typing import Any
 
 from nmt.bundle import Bundle, load_bundle
 from nmt.errors import UserError
-from nmt.evaluation import scored_text
+from nmt.evaluation.translations import scored_text
 from nmt.metrics import bleu, sacrebleu_metrics
+from nmt.recipe.evaluation import of_translations
 from nmt.report.collect import Run, SharedSet
 from nmt.report.gradients import reach
 from nmt.report.models import load_set
@@ -51,7 +52,7 @@ def measure(run: Run, device: str, say: Callable[[str], None]) -> dict[str, Any]
     references = run.lines("reference")
     texts = load_set(SharedSet([run], references))
     bundle = load_bundle(run.folder)
-    options = bundle.recipe.evaluation
+    options = of_translations(bundle.recipe.evaluation)
     found: dict[str, list[str]] = {}
     unknown = 0
     for name, search in SEARCHES.items():

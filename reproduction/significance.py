@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from sacrebleu.metrics.bleu import BLEU
 
 from nmt.metrics import sacrebleu_metrics
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 
 LONG = 13
 """Words from which on a source counts as long: a quarter to a third of Multi30k's test set (27.7 % of the German
@@ -51,7 +51,7 @@ class Difference:
 
 
 def count(
-    translations: Sequence[str], references: Sequence[str], sources: Sequence[str], options: EvaluationOptions
+    translations: Sequence[str], references: Sequence[str], sources: Sequence[str], options: TranslationEvaluation
 ) -> Counts:
     """Counts the lines of a test set, tokenized as the options say."""
     metric = sacrebleu_metrics(options)["bleu"]

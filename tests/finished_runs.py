@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nmt.evaluation import bleu_by_length
+from nmt.evaluation.translations import bleu_by_length
 from nmt.metrics import score
+from nmt.recipe.evaluation import of_translations
 from nmt.recipe_file import dump_recipe
 from tests.fixtures_text import make_recipe, write_lines
 
@@ -35,13 +36,14 @@ def finished_run(
         sections: fields of the recipe.
     """
     recipe = make_recipe(**sections)
-    scores = score(hypotheses, references, recipe.evaluation).as_dict()
+    options = of_translations(recipe.evaluation)
+    scores = score(hypotheses, references, options).as_dict()
     found = {
         split: {
             "beam": {**scores, "beam_size": 5},
             "greedy": scores,
             "perplexity": 4.5,
-            "bleu_by_source_length": bleu_by_length(references, hypotheses, references, recipe.evaluation),
+            "bleu_by_source_length": bleu_by_length(references, hypotheses, references, options),
         },
         "train": {"seconds": 75.4, "epochs": 2, "steps": 1250, "target_tokens_per_second": 4321.0},
         "parameters": 123456,

@@ -11,6 +11,7 @@ from benchmarks.peers.environment import create, installed
 from benchmarks.peers.toolkit import Search, Speed, Translated, Work, count_words, first_number
 from benchmarks.process import Finished, run
 from nmt.metrics import bleu
+from nmt.recipe.evaluation import of_translations
 from nmt.text import write_text
 
 VERSION = "2.3.0"
@@ -60,7 +61,7 @@ class JoeyNMT:
         text = "".join(line + "\n" for line in self.work.sources[: search.lines])
         finished = self._run("translate", options, text)
         lines = finished.output.split("\n")[: search.lines]
-        score = bleu(lines, self.work.references[: search.lines], self.work.recipe.evaluation)
+        score = bleu(lines, self.work.references[: search.lines], of_translations(self.work.recipe.evaluation))
         return Translated(
             translation_seconds(finished.errors), score, count_words(lines), finished.peak_mib, finished.largest_mib
         )
@@ -116,7 +117,7 @@ class JoeyNMT:
                 "batch_type": "sentence",
                 "max_output_length": 80,
                 "eval_metrics": ["bleu"],
-                "sacrebleu_cfg": {"tokenize": recipe.evaluation.bleu_tokenize},
+                "sacrebleu_cfg": {"tokenize": of_translations(recipe.evaluation).bleu_tokenize},
             },
             "training": {
                 "optimizer": training.optimizer.type,

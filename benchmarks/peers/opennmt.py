@@ -11,6 +11,7 @@ from benchmarks.peers.environment import create, installed
 from benchmarks.peers.toolkit import Search, Speed, Translated, Work, count_words, first_number
 from benchmarks.process import Finished, run
 from nmt.metrics import bleu
+from nmt.recipe.evaluation import of_translations
 from nmt.text import write_text
 
 VERSION = "3.5.1"
@@ -91,7 +92,7 @@ class OpenNMT:
         }
         finished = self._run("onmt_translate", options)
         lines = target.read_text(encoding="utf-8").split("\n")[: search.lines]
-        score = bleu(lines, self.work.references[: search.lines], self.work.recipe.evaluation)
+        score = bleu(lines, self.work.references[: search.lines], of_translations(self.work.recipe.evaluation))
         seconds = translation_seconds(finished.errors + finished.output)
         return Translated(seconds, score, count_words(lines), finished.peak_mib, finished.largest_mib)
 

@@ -18,7 +18,7 @@ from nmt.commands.arguments import (
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
-    from nmt.evaluation import Evaluation
+    from nmt.evaluation.evaluate import Evaluation
     from nmt.published import Comparison
     from nmt.recipe.recipe import Recipe
 
@@ -28,7 +28,7 @@ def add_evaluate(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
         help="score a model on a test set",
-        description="Translates a set greedily and with a beam, and scores it with sacreBLEU.",
+        description="Translates a set greedily and with a beam, and scores it with sacreBLEU; or summarizes it: ROUGE.",
     )
     add_model(command)
     add_search(command)
@@ -48,7 +48,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     _check(options)
     from nmt.bundle import find_bundle, load_bundle
-    from nmt.evaluation import evaluate_translator
+    from nmt.evaluation.evaluate import evaluate_translator
     from nmt.published import comparison_table
     from nmt.translator import Translator
 

@@ -125,7 +125,7 @@ def add_score(commands: Any) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from nmt.evaluation import perplexity
+    from nmt.evaluation.searches import perplexity
 
     pairs = read_pairs(options.source, options.target)
     translator = load(options)

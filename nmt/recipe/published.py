@@ -10,7 +10,15 @@ from nmt.recipe.section import Problem, Section
 OwnFigure = Literal[
     "test.beam.bleu",
     "test.beam.bleu_before_replacement",
+    "test.beam.rouge1",
+    "test.beam.rouge2",
+    "test.beam.rougeL",
+    "test.beam.rougeLsum",
     "test.greedy.bleu",
+    "test.greedy.rouge1",
+    "test.greedy.rouge2",
+    "test.greedy.rougeL",
+    "test.greedy.rougeLsum",
     "test.no_unk.bleu",
     "test.perplexity",
     "validation.beam.bleu",
@@ -37,8 +45,9 @@ class PublishedFigure(Section):
     the figure. null: every run of the recipe does."""
     of: OwnFigure | None = "test.beam.bleu"
     """Which of our figures is set beside it, by its key in results.json: `beam.bleu`, `greedy.bleu`, `no_unk.bleu` or
-    `perplexity` of `test` or `validation`, or `test.beam.bleu_before_replacement` (of unknown words). null: none, for
-    we measure nothing like it."""
+    `perplexity` of `test` or `validation`, or `test.beam.bleu_before_replacement` (of unknown words); of summaries
+    `rouge1`, `rouge2`, `rougeL` or `rougeLsum` of `test.beam` or `test.greedy`. null: none, for we measure nothing like
+    it."""
     band: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     """From where to where our figure is expected; null: there is no telling."""
     differs: str | None = None

@@ -6,18 +6,23 @@ heavy is imported in them, so a mistake is answered at once.
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nmt.recipe.data import DataOptions
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import EvaluationOptions, SummarizationEvaluation, TranslationEvaluation
 from nmt.recipe.model import ModelOptions
+from nmt.recipe.objective import MinimumRiskObjective
 from nmt.recipe.published import PublishedFigure
 from nmt.recipe.search import SearchOptions
 from nmt.recipe.section import Section
 from nmt.recipe.tokenizer import TokenizerOptions
 from nmt.recipe.trainer import TrainerOptions
 from nmt.recipe.training import TrainingOptions
+
+Key = tuple[str | int, ...]
+"""Where a field stands in a recipe."""
 
 
 class Recipe(Section):
@@ -30,9 +35,14 @@ class Recipe(Section):
     training: TrainingOptions = TrainingOptions()
     trainer: TrainerOptions = TrainerOptions()
     search: SearchOptions = SearchOptions()
-    evaluation: EvaluationOptions = EvaluationOptions()
+    evaluation: EvaluationOptions = TranslationEvaluation()
     published: list[PublishedFigure] = Field(default=[])
     """Published figures that are printed beside our own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        return complete(given)
 
     @property
     def searched(self) -> SearchOptions:
@@ -46,17 +56,26 @@ class Recipe(Section):
         return self.model.pointer and self.tokenizer.type == "word"
 
 
-def contradictions(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+def complete(given: Any) -> Any:
+    """What a recipe says, with the defaults that depend on another section: a training of summaries monitors ROUGE."""
+    match given:
+        case {"evaluation": {"type": "summarization"} | SummarizationEvaluation()}:
+            training = given.get("training", {})
+            return {**given, "training": {"monitor": "rouge", **training}} if isinstance(training, dict) else given
+    return given
+
+
+def contradictions(sections: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     """Fields that are right by themselves, but not beside a field of another section: their key, and what they need.
 
     Args:
         sections: those of a recipe that are sound, by their key.
     """
-    for of in (_of_model, _of_data, _of_search, _of_phases):
+    for of in (_of_model, _of_data, _of_search, _of_phases, _of_evaluation):
         yield from of(sections)
 
 
-def _of_model(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+def _of_model(sections: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     match sections:
         case {"model": ModelOptions() as model, "tokenizer": TokenizerOptions(joint=False)}:
             for field in ("share_embeddings", "pointer"):
@@ -72,7 +91,7 @@ def _of_model(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str]
                 yield ("training", "coverage_loss"), f"needs an attention; model.attention is {model.attention.type}"
 
 
-def _of_data(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+def _of_data(sections: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     match sections:
         case {
             "data": DataOptions(subword_sampling=float()),
@@ -87,7 +106,7 @@ def _of_data(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str],
                     yield ("data", f"{side}_language"), need
 
 
-def _of_phases(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+def _of_phases(sections: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     key = ("training", "phases")
     match sections:
         case {"training": TrainingOptions(early_epochs=early), "trainer": TrainerOptions(max_epochs=int() as most)}:
@@ -108,7 +127,7 @@ def _of_phases(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str
             yield ("trainer", "limit_train_batches"), "needs training.shuffle: epoch; else each has the same batches"
 
 
-def _of_search(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str], str]]:
+def _of_search(sections: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     match sections:
         case {"model": ModelOptions(attends=False) as model, "search": SearchOptions() as search}:
             need = f"needs an attention; model.attention is {model.attention.type}"
@@ -119,3 +138,21 @@ def _of_search(sections: Mapping[str, Section]) -> Iterator[tuple[tuple[str, str
     match sections:
         case {"search": SearchOptions(replace_unknown=False, dictionary=str())}:
             yield ("search", "dictionary"), "needs search.replace_unknown: true"
+
+
+_MEASURE_OF_THE_OTHER = {"translation": "rouge", "summarization": "bleu"}
+
+
+def _of_evaluation(sections: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    if (evaluation := sections.get("evaluation")) is None:
+        return
+    missing, why = _MEASURE_OF_THE_OTHER[evaluation.type], f"evaluation.type is {evaluation.type}"
+    match sections:
+        case {"training": TrainingOptions() as training}:
+            if training.monitor == missing:
+                yield ("training", "monitor"), f"{missing} is not measured where {why}"
+            if isinstance(training.objective, MinimumRiskObjective) and missing == "bleu":
+                yield ("training", "objective"), f"minimum_risk is a risk in BLEU, which is not measured where {why}"
+    for number, figure in enumerate(sections.get("published", [])):
+        if figure.of is not None and f".{missing}" in figure.of:
+            yield ("published", number, "of"), f"{figure.of} is not measured where {why}"

@@ -70,8 +70,10 @@ class TrainingOptions(Section):
     phases: list[Phase] = Field(default=[])
     """Early phases, one after the other: short texts first, and no coverage yet (See et al. 2017). After them, to its
     end, the training is as all other fields say; only then checkpoints compete, and `patience` counts."""
-    monitor: Literal["bleu", "perplexity"] = "bleu"
-    """What on the validation set decides about the best checkpoint, early stopping and the plateau."""
+    monitor: Literal["bleu", "rouge", "perplexity"] = "bleu"
+    """What on the validation set decides about the best checkpoint, early stopping and the plateau. bleu: of
+    translations. rouge: the mean F1 of ROUGE-1, ROUGE-2 and ROUGE-L, of summaries, where it is the default
+    (`evaluation.type`). Both of greedy search."""
     patience: Positive | None = None
     """Stop after this many validations without improvement; null: never."""
     average: Positive = 1
@@ -104,4 +106,4 @@ class TrainingOptions(Section):
     @property
     def monitor_mode(self) -> Literal["min", "max"]:
         """Whether the monitored score is better when it is lower or higher."""
-        return "max" if self.monitor == "bleu" else "min"
+        return "min" if self.monitor == "perplexity" else "max"

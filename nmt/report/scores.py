@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from nmt.recipe.evaluation import of_translations
 from nmt.recipe.recipe import Recipe
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
@@ -21,8 +22,9 @@ def scores(shared: SharedSet) -> Section:
     """Every score of both searches, and what exactly was measured."""
     rows = [_score_row(run, search) for run in shared.runs for search in _SEARCHES]
     signatures = shared.runs[0].scores["beam"]["signatures"]
+    scored = of_translations(shared.runs[0].recipe.evaluation).text
     text = [
-        f"Corpus scores by sacreBLEU, {_TEXTS[shared.runs[0].recipe.evaluation.text]}. Higher is better, but for TER "
+        f"Corpus scores by sacreBLEU, {_TEXTS[scored]}. Higher is better, but for TER "
         "and perplexity (per target piece: comparable only between runs with the same tokenizer).",
         *(f"{_SCORES[name]}: {signature}" for name, signature in signatures.items()),
         *(

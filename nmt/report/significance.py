@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmt.metrics import sacrebleu_metrics
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation, of_translations
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
 
@@ -60,13 +60,13 @@ class Bootstrap:
 def bootstrap(shared: SharedSet, chosen: Run) -> Bootstrap:
     """Tests the others against the chosen run."""
     systems = [run.lines("beam") for run in _order(shared, chosen)]
-    return paired_bootstrap(systems, shared.references, chosen.recipe.evaluation)
+    return paired_bootstrap(systems, shared.references, of_translations(chosen.recipe.evaluation))
 
 
 def paired_bootstrap(
     systems: Sequence[Sequence[str]],
     references: Sequence[str],
-    options: EvaluationOptions,
+    options: TranslationEvaluation,
     metrics: Collection[str] = ("BLEU", "chrF2"),
 ) -> Bootstrap:
     """Tests the others against the first.

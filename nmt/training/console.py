@@ -94,14 +94,16 @@ class Console(pl.Callback):
         if self.run_log.quiet:
             return
         task, scores = _task(pl_module), trainer.callback_metrics
+        validation = task.validation
         self.run_log.say(
             f"epoch {trainer.current_epoch + 1}  step {trainer.global_step}  validation: "
-            f"perplexity {scores['validation/perplexity']:.3f}  BLEU {scores['validation/bleu']:.2f} (greedy)  "
+            f"perplexity {scores['validation/perplexity']:.3f}  {validation.label} "
+            f"{scores[f'validation/{validation.name}']:.2f} (greedy)  "
             f"{_looks(scores)}after {duration(task.progress.seconds)}, {self._rate(task):,.0f} target tokens/s"
         )
         for index in range(min(self.samples, len(task.hypotheses))):
-            self.run_log.say(f"  source      {_shown(task.validation_sources[index])}")
-            self.run_log.say(f"  reference   {_shown(task.validation_references[index])}")
+            self.run_log.say(f"  source      {_shown(validation.sources[index])}")
+            self.run_log.say(f"  reference   {_shown(validation.references[index])}")
             self.run_log.say(f"  translation {_shown(task.hypotheses[index].text)}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from nmt.bundle import Bundle, save_bundle
 from nmt.data.corpus import load_split, load_texts, text_hash
-from nmt.evaluation import Evaluation, evaluate_translator
+from nmt.evaluation.evaluate import Evaluation, evaluate_translator
 from nmt.plots import LARGEST_PICTURE, draw_alignment
 from nmt.published import compare, comparison_table
 from nmt.recipe.recipe import Recipe
@@ -96,12 +96,9 @@ def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder:
     sources, references = load_texts(recipe.data, split)
     evaluation = evaluate_translator(translator, sources, references, recipe.evaluation)
     hypotheses = folder / "hypotheses"
-    searches = {"greedy": evaluation.greedy, "beam": evaluation.beam}
-    _write_lines(hypotheses / f"{name}.reference.txt", map(_on_one_line, evaluation.beam.references))
-    if evaluation.no_unk:
-        searches["no-unk"] = evaluation.no_unk
-        _write_lines(hypotheses / f"{name}.no-unk.reference.txt", map(_on_one_line, evaluation.no_unk.references))
-    for search, result in searches.items():
+    for kind, lines in evaluation.references().items():
+        _write_lines(hypotheses / f"{name}.{kind}", lines)
+    for search, result in evaluation.searches().items():
         _write_lines(hypotheses / f"{name}.{search}.txt", result.lines)
         pieces = (translator.tokenizers.target.pieces(found.ids, found.words) for found in result.translations)
         _write_lines(hypotheses / f"{name}.{search}.pieces.txt", [" ".join(line) for line in pieces])
@@ -117,14 +114,11 @@ def _draw(translator: Translator, evaluation: Evaluation, samples: int, folder: 
             draw_alignment(alignment, folder / "attention" / f"{number}.png")
 
 
-def _on_one_line(text: str) -> str:
-    return text.replace("\r", " ").replace("\n", " ")
-
-
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
     write_text(path, "".join(line + "\n" for line in lines))
 
 
 def _versions() -> dict[str, str]:
-    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacremoses", "sacrebleu", "datasets")
+    scorers = ("sacrebleu", "rouge-score")
+    packages = ("nmt", "torch", "pytorch-lightning", "sentencepiece", "sacremoses", *scorers, "datasets")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -10,7 +10,7 @@ from torch import Tensor
 from nmt.data.batch import Batch, target_tensors
 from nmt.metrics import sentence_bleu
 from nmt.model.seq2seq import Seq2Seq
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.search.sampling import Sampling, sample
 from nmt.search.types import SearchSettings
 from nmt.tokenizer import PAD, Tokenizer
@@ -129,7 +129,7 @@ class Bleu:
     """
 
     tokenizer: Tokenizer
-    options: EvaluationOptions
+    options: TranslationEvaluation
 
     def __call__(self, candidates: Sequence[Ids], reference: Ids) -> list[float]:
         """The cost of each candidate."""

@@ -7,6 +7,7 @@ from typing import assert_never
 from nmt.batched_search import search_settings
 from nmt.data.batch import Batch
 from nmt.model.seq2seq import Seq2Seq
+from nmt.recipe.evaluation import of_translations
 from nmt.recipe.objective import LikelihoodObjective, MinimumRiskObjective, ScheduledSamplingObjective
 from nmt.recipe.recipe import Recipe
 from nmt.tokenizer import PAD, Tokenizer
@@ -66,6 +67,6 @@ def _of_type(recipe: Recipe, target: Tokenizer) -> Objective:
         case MinimumRiskObjective():
             freely = recipe.search.model_copy(update={"beam_size": 1, "block_ngrams": None})
             sampler = Sampler(options.samples, search_settings(freely))
-            return MinimumRisk(options.sharpness, sampler, Bleu(target, recipe.evaluation))
+            return MinimumRisk(options.sharpness, sampler, Bleu(target, of_translations(recipe.evaluation)))
         case _:
             assert_never(options)

@@ -12,9 +12,8 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nmt.data.batch import Batch
-from nmt.evaluation import scored_text
+from nmt.evaluation.evaluate import make_validation
 from nmt.memory import enough_memory
-from nmt.metrics import bleu
 from nmt.model.coverage import switch_coverage
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.recipe import Recipe
@@ -70,8 +69,10 @@ class TranslationTask(pl.LightningModule):
         self.planned_steps = planned_steps
         self.recipe = recipe
         self.progress = Progress()
-        self.validation_sources = validation_sources
-        self.validation_references = validation_references
+        self.validation = make_validation(
+            validation_sources, validation_references, tokenizers.target, recipe.evaluation
+        )
+        """What of the validation set is searched and scored."""
         self.hypotheses: list[Translation] = []
         """Of the last validation, in order."""
         self.last_batch = ""
@@ -174,16 +175,14 @@ class TranslationTask(pl.LightningModule):
             self._validated += validation_sums(self.model, batch).cpu().double()
 
     def on_validation_epoch_end(self) -> None:
-        """Perplexity and BLEU of the whole set, the same on every process."""
+        """Perplexity and the other scores of the whole set, the same on every process."""
         nll, tokens, covered, made = self._all_reduce(self._validated).tolist()
         if not math.isfinite(nll):  # the last step spoilt the weights: nothing can be translated
             raise NonFiniteLoss(f"the validation loss is {nll} after step {self.global_step}")
         self.hypotheses = self._translate_validation_set()
-        target, options = self._translator.tokenizers.target, self.recipe.evaluation
-        texts = scored_text(self.hypotheses, self.validation_references, target, options)
         scores = {
             "perplexity": math.exp(min(nll / tokens, 700.0)),
-            "bleu": bleu(*texts, options),
+            self.validation.name: self.validation.score(self.hypotheses),
             **({"coverage_loss": covered / tokens} if self._covers else {}),
             **({"p_gen": made / tokens} if self.model.pointer is not None else {}),
         }
@@ -196,12 +195,12 @@ class TranslationTask(pl.LightningModule):
     def _translate_validation_set(self) -> list[Translation]:
         """Greedy translations of all lines; each process translates its share."""
         rank, processes = self.global_rank, self.trainer.world_size
-        mine = [found[0] for found in self._translator.translate(self.validation_sources[rank::processes])]
+        mine = [found[0] for found in self._translator.translate(self.validation.sources[rank::processes])]
         if processes == 1:
             return mine
         shares: list[list[Translation]] = [[] for _ in range(processes)]
         torch.distributed.all_gather_object(shares, mine)
-        found = [Translation("")] * len(self.validation_sources)
+        found = [Translation("")] * len(self.validation.sources)
         for share, translations in enumerate(shares):
             found[share::processes] = translations
         return found

@@ -19,7 +19,7 @@ from nmt.cli import main
 from nmt.data.corpus import BUILTIN_NUMBERS
 from nmt.data.numbers import number_corpus
 from nmt.recipe.data import DataOptions
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation, of_translations
 from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from tests.training_runs import run_nmt
@@ -45,7 +45,7 @@ def test_a_recipe_trains(copy: Path, tmp_path: Path, name: str) -> None:
     assert main(["train", str(copy / name), *overrides, "--run", str(tmp_path / "run")]) == 0
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert results["train"]["steps"] == 3
-    for metric, score in sacrebleu_scores(tmp_path / "run" / "hypotheses", recipe.evaluation).items():
+    for metric, score in sacrebleu_scores(tmp_path / "run" / "hypotheses", of_translations(recipe.evaluation)).items():
         assert results["test"]["beam"][metric] == pytest.approx(score)
     of_these = [figure for figure in recipe.published if figure.languages in (None, list(recipe.data.languages))]
     assert [figure["system"] for figure in results["published"]] == [figure.system for figure in of_these]
@@ -63,7 +63,7 @@ def test_the_installed_command_trains_a_recipe(copy: Path, tmp_path: Path) -> No
     assert json.loads(results.read_text(encoding="utf-8"))["train"]["steps"] == 3
 
 
-def sacrebleu_scores(hypotheses: Path, options: EvaluationOptions) -> dict[str, float]:
+def sacrebleu_scores(hypotheses: Path, options: TranslationEvaluation) -> dict[str, float]:
     """Of the files that a run leaves, by the library; so early BLEU is 0, but chrF is above it in many runs."""
     lines, references = (
         (hypotheses / f"test.{name}.txt").read_text(encoding="utf-8").splitlines() for name in ("beam", "reference")

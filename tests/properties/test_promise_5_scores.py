@@ -1,19 +1,22 @@
-"""Promise 5: our scores are those of the sacrebleu command on the written hypotheses and the untouched references."""
+"""Promise 5: our scores are those of the sacrebleu command, or of rouge-score, on the written files."""
 
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
+from rouge_score.rouge_scorer import RougeScorer
 
 from nmt import train
 from nmt.curves import CURVES_FILE, read_curves
 from nmt.data.numbers import number_corpus
 from nmt.metrics import Scores, score
 from nmt.preparation import Preparation
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.text import read_lines, write_text
 from tests.fixtures_text import SOURCES, TARGETS, practised_bundle, saved, write_lines
 from tests.training_runs import run_nmt, tiny_recipe
@@ -72,7 +75,7 @@ def assert_same(ours: Scores | dict[str, Any], command: dict[str, tuple[float, s
 def test_the_scores_are_those_of_the_command(fields: dict[str, Any], flags: list[str], tmp_path: Path) -> None:
     write_text(tmp_path / "hypotheses.txt", "".join(line + "\n" for line in HYPOTHESES))
     references = write_lines(tmp_path / "references.txt", REFERENCES)
-    ours = score(HYPOTHESES, list(read_lines(references)), EvaluationOptions.model_validate(fields))
+    ours = score(HYPOTHESES, list(read_lines(references)), TranslationEvaluation.model_validate(fields))
     assert_same(ours, sacrebleu(tmp_path / "hypotheses.txt", references, *flags))
     assert ours.exact_match == pytest.approx(100 / len(HYPOTHESES))
 
@@ -106,7 +109,7 @@ def test_a_training_ends_with_what_the_command_scores(tmp_path: Path) -> None:
             if split == "test":
                 assert_same(results[split][search], sacrebleu(hypotheses, references))
             lines = list(read_lines(hypotheses)), list(read_lines(references))
-            assert score(*lines, EvaluationOptions()).as_dict().items() <= results[split][search].items()
+            assert score(*lines, TranslationEvaluation()).as_dict().items() <= results[split][search].items()
 
 
 WORDS = {"type": "word", "joint": False, "vocab_size": 120, "moses": True, "lowercase": True}
@@ -147,3 +150,68 @@ def test_tokenized_text_is_scored_as_the_files_hold_it(tokenizer: dict[str, Any]
     assert output.read_bytes() == (hypotheses / "test.beam.txt").read_bytes()
     assert f"{results['test']['beam']['bleu']:.2f}" in done.stdout
     assert f"BLEU of tokenized text, {results['test']['beam']['signatures']['bleu']}" in done.stdout
+
+
+# -- summaries: the library in the place of the command ------------------------------------------------------------
+
+
+def write_dialogues(folder: Path) -> Path:
+    """A data set of little dialogues; of two of three in a row the test set has a second summary."""
+    rows = [
+        {"dialogue": f"Ann: {one['en']}.\nBob: {two['en']}", "summary": f"{one['en']}. {two['en']}"}
+        for one, two in pairwise(number_corpus("train")[:80])
+    ]
+    second = [{**row, "summary": ". ".join(row["summary"].split(". ")[::-1])} for row in rows[60:]]
+    several = [row for number, pair in enumerate(zip(rows[60:], second, strict=True)) for row in pair[: 1 + number % 3]]
+    folder.mkdir()
+    for split, chosen in (("train", rows[:50]), ("validation", rows[50:60]), ("test", several)):
+        write_lines(folder / f"{split}.jsonl", [json.dumps(row) for row in chosen])
+    return folder
+
+
+def rouge_score(hypotheses: Path, references: Path) -> dict[str, float]:
+    """F1 by the library alone, a sentence on each line."""
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL", "rougeLsum"], use_stemmer=True)
+    found = []
+    for line, several in zip(read_lines(hypotheses), read_lines(references), strict=True):
+        summary, wanted = line.replace(". ", ".\n"), [text.replace(". ", ".\n") for text in json.loads(several)]
+        found.append(scorer.score_multi(wanted, summary))
+    return {kind: 100 * mean(scores[kind].fmeasure for scores in found) for kind in found[0]}
+
+
+def test_summaries_have_the_scores_of_rouge_score(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        tmp_path,
+        data={
+            "path": str(write_dialogues(tmp_path / "data")),
+            **{"source": "dialogue", "target": "summary", "train": "train", "validation": "validation", "test": "test"},
+        },
+        tokenizer={"type": "word", "vocab_size": 120, "joint": True},
+        model={"embedding_size": 24, "hidden_size": 48, "pointer": True},
+        training={"batch_size": 5, "learning_rate": 0.02},
+        trainer={"max_epochs": 3},
+        evaluation={"type": "summarization"},
+    )
+    run = train(recipe, run=tmp_path / "run")
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    for split, documents in (("validation", 10), ("test", 19)):
+        references = run / "hypotheses" / f"{split}.references.jsonl"
+        assert len(list(read_lines(references))) == documents
+        for search in ("beam", "greedy"):
+            expected = rouge_score(run / "hypotheses" / f"{split}.{search}.txt", references)
+            assert {kind: results[split][search][kind] for kind in expected} == pytest.approx(expected)
+            assert 0 < expected["rouge1"] < 100
+    assert sum(len(json.loads(several)) for several in read_lines(run / "hypotheses" / "test.references.jsonl")) == 31
+    three = [results["validation"]["greedy"][kind] for kind in ("rouge1", "rouge2", "rougeL")]
+    best = max(score for _, score in read_curves(run / CURVES_FILE)["rouge"])
+    assert best == pytest.approx(sum(three) / 3, rel=1e-6)
+    output = tmp_path / "hypotheses.txt"
+    done = run_nmt("evaluate", "--model", run, "--output", output, "--json", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == (run / "hypotheses" / "test.beam.txt").read_bytes()
+    printed = json.loads(done.stdout)
+    assert printed["perplexity"] == pytest.approx(results["test"]["perplexity"], rel=1e-4)
+    assert {name: printed[name] for name in set(results["test"]) - {"perplexity"}} == {
+        name: found for name, found in results["test"].items() if name != "perplexity"
+    }
+    assert printed["hashes"]["text"] == results["hashes"]["test"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nmt.evaluation import Evaluation, evaluate_translator, scored_text
+from nmt.evaluation.translations import EvaluatedTranslations, evaluate_translations, scored_text
 from nmt.metrics import score
 from nmt.preparation import Preparation
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import UNK
 from nmt.translation import Translation
@@ -35,8 +35,8 @@ def translator(kind: str = "trained", **search: Any) -> Translator:
 
 
 @cache
-def evaluation(kind: str = "trained") -> Evaluation:
-    return evaluate_translator(translator(kind), *LINES)
+def evaluation(kind: str = "trained") -> EvaluatedTranslations:
+    return evaluate_translations(translator(kind), *LINES, TranslationEvaluation())
 
 
 # -- without unknown words ----------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def test_lines_without_unknown_words_are_translated_without_them(kind: str) -> N
     assert found.references == references
     forbidding = translator(kind, forbid_unknown=True)
     assert found.lines == forbidding(sources)
-    assert found.scores == score(found.lines, references, EvaluationOptions())
+    assert found.scores == score(found.lines, references, TranslationEvaluation())
     assert not any(UNK in translation.ids for translation in found.translations)
 
 
@@ -93,7 +93,7 @@ def test_nothing_is_said_where_all_words_are_known_or_no_line_has_only_such(line
     known = lines_without_unknown()
     rest = [pair for pair in zip(*LINES, strict=True) if pair not in known]
     sources, references = zip(*(known if lines == "known" else rest), strict=True)
-    found = evaluate_translator(translator(), sources[:5], references[:5])
+    found = evaluate_translations(translator(), sources[:5], references[:5], TranslationEvaluation())
     assert found.no_unk is None
     assert "no-UNK" not in found.table("test")
     assert "no_unk" not in found.as_dict()
@@ -107,8 +107,8 @@ def test_raw_or_tokenized_text_is_scored() -> None:
     ids = target.encode(["Two dogs, a Cat."])
     translations = [Translation(target.decode(ids)[0], prepared=target.spell(ids)[0])]
     references = ["Two DOGS, a cat!"]
-    assert scored_text(translations, references, target, EvaluationOptions()) == (["two dogs, a cat."], references)
-    tokenized = EvaluationOptions(text="tokenized", bleu_tokenize="none")
+    assert scored_text(translations, references, target, TranslationEvaluation()) == (["two dogs, a cat."], references)
+    tokenized = TranslationEvaluation(text="tokenized", bleu_tokenize="none")
     assert scored_text(translations, references, target, tokenized) == (["two dogs , a cat ."], ["two dogs , a cat !"])
 
 
@@ -127,8 +127,8 @@ def test_a_translation_knows_its_prepared_text() -> None:
 
 def test_the_table_says_what_was_scored() -> None:
     assert f"BLEU of raw text, {evaluation().beam.scores.signatures['bleu']}" in evaluation().table("test")
-    tokenized = evaluate_translator(
-        translator(), LINES[0][:3], LINES[1][:3], EvaluationOptions(text="tokenized", bleu_tokenize="none")
+    tokenized = evaluate_translations(
+        translator(), LINES[0][:3], LINES[1][:3], TranslationEvaluation(text="tokenized", bleu_tokenize="none")
     )
     assert "BLEU of tokenized text, " in tokenized.table("test")
     assert tokenized.as_dict()["text"] == "tokenized"

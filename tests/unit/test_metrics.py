@@ -7,7 +7,7 @@ import pytest
 
 from nmt.errors import UserError
 from nmt.metrics import Scores, bleu, score
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 
 REFERENCES = [
     "The dog runs through the wet grass.",
@@ -16,8 +16,8 @@ REFERENCES = [
 ]
 
 
-def options(**fields: Any) -> EvaluationOptions:
-    return EvaluationOptions.model_validate(fields)
+def options(**fields: Any) -> TranslationEvaluation:
+    return TranslationEvaluation.model_validate(fields)
 
 
 def test_the_same_text_is_perfect() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from nmt.errors import UserError
 from nmt.recipe.attention import AdditiveAttention, DotAttention, GeneralAttention
+from nmt.recipe.evaluation import SummarizationEvaluation, TranslationEvaluation
 from nmt.recipe.recipe import Recipe
 from nmt.recipe.schedule import PlateauSchedule
 from nmt.recipe.tokenizer import TokenizerOptions
@@ -286,6 +287,50 @@ def test_tokenized_text_is_not_tokenized_again(write: Any) -> None:
     assert load_recipe(write(SOUND + "evaluation: {text: tokenized, bleu_tokenize: none}\n"))
 
 
+def test_what_is_evaluated_is_translations_unless_summaries_are_named(write: Any) -> None:
+    for text in ("", "evaluation: {samples: 3}\n", "evaluation: {type: translation}\n"):
+        recipe = load_recipe(write(SOUND + text)).recipe
+        assert recipe.evaluation == TranslationEvaluation()
+        assert recipe.training.monitor == "bleu"
+    path = write(SOUND + "evaluation: {type: summarization}\n")
+    recipe = load_recipe(path).recipe
+    assert recipe.evaluation == SummarizationEvaluation(type="summarization", references="best", samples=3)
+    assert (recipe.training.monitor, recipe.training.monitor_mode) == ("rouge", "max")
+    assert load_recipe(write(dump_recipe(recipe))).recipe == recipe
+    path = write(SOUND + "evaluation: {lowercase: true, samples: 1}\n")
+    same = load_recipe(path, ["evaluation.type=translation"]).recipe.evaluation
+    assert same == TranslationEvaluation(lowercase=True, samples=1)
+    assert load_recipe(path, ["evaluation.type=summarization"]).recipe == recipe
+    chosen = load_recipe(path, ["evaluation.type=summarization", "training.monitor=perplexity"]).recipe
+    assert chosen.training.monitor == "perplexity"
+
+
+def test_translations_have_no_rouge_and_summaries_no_bleu(write: Any) -> None:
+    of = "{system: s, metric: m, value: 26, source: t"
+    path = write(SOUND + "evaluation: {type: summarization, lowercase: true}\n")
+    assert mistakes(path) == ["my.yaml:2: evaluation.lowercase: unknown key beside this type"]
+    path = write(
+        SOUND + f"evaluation: {{type: summarization}}\npublished: [{of}}}, {of}, of: test.beam.rougeL}}]\n"
+        "training: {monitor: bleu, objective: {type: minimum_risk}}\n"
+    )
+    why = "is not measured where evaluation.type is summarization"
+    assert mistakes(path) == [
+        f"my.yaml:4: training.monitor: bleu {why}",
+        "my.yaml:4: training.objective: minimum_risk is a risk in BLEU, which is not measured where evaluation.type is "
+        "summarization",
+        f"my.yaml:3: published.0.of: test.beam.bleu {why}",
+    ]
+    path = write(SOUND + f"training: {{monitor: rouge}}\npublished: [{of}}}, {of}, of: test.beam.rougeL}}]\n")
+    assert mistakes(path) == [
+        "my.yaml:2: training.monitor: rouge is not measured where evaluation.type is translation",
+        "my.yaml:3: published.1.of: test.beam.rougeL is not measured where evaluation.type is translation",
+    ]
+    assert mistakes(path, "evaluation.type=summary", "training.monitor=bleu", "published=[]") == [
+        "command line: evaluation.type=summary: evaluation.type: summary is not one of translation, summarization; "
+        "did you mean summarization?"
+    ]
+
+
 def test_a_least_frequency_is_of_words(write: Any) -> None:
     (found,) = mistakes(write(SOUND + "tokenizer: {min_frequency: 3}\n"))
     assert found == "my.yaml:2: tokenizer.min_frequency: needs type: word"
@@ -388,7 +433,9 @@ def test_published_figures_are_a_list_and_each_mistake_has_its_place(write: Any)
         "my.yaml:4: published.1.valu: unknown key; did you mean published.value?",
         "my.yaml:4: published.1.value: this key is missing",
         "my.yaml:5: published.2.of: test.beam.blue is not one of test.beam.bleu, test.beam.bleu_before_replacement, "
-        "test.greedy.bleu, test.no_unk.bleu, test.perplexity, validation.beam.bleu, validation.greedy.bleu, "
+        "test.beam.rouge1, test.beam.rouge2, test.beam.rougeL, test.beam.rougeLsum, test.greedy.bleu, "
+        "test.greedy.rouge1, test.greedy.rouge2, test.greedy.rougeL, test.greedy.rougeLsum, test.no_unk.bleu, "
+        "test.perplexity, validation.beam.bleu, validation.greedy.bleu, "
         "validation.no_unk.bleu, validation.perplexity; "
         "did you mean test.beam.bleu?",
         "my.yaml:6: published.3.band: must rise, but 2 is above 1",

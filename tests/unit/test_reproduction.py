@@ -14,7 +14,7 @@ import pytest
 
 from nmt import train
 from nmt.errors import UserError
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.recipe_file import load_recipe
 from nmt.report.collect import comparable, read_runs
 from nmt.report.significance import LEVEL, bootstrap
@@ -34,7 +34,7 @@ from tests.finished_runs import REFERENCES, finished_run, worse
 from tests.training_runs import tiny_recipe
 
 RECIPES = ROOT / "recipes" / "multi30k"
-OPTIONS = EvaluationOptions()
+OPTIONS = TranslationEvaluation()
 
 
 def result(row: str, bleu: float, seed: int = 1, target: str = "en", **more: Any) -> dict[str, Any]:
@@ -340,7 +340,7 @@ def test_of_equal_systems_one_is_better_in_five_of_a_hundred(monkeypatch: pytest
 
 
 def test_counts_are_those_of_the_lines() -> None:
-    plain = EvaluationOptions(bleu_tokenize="none")
+    plain = TranslationEvaluation(bleu_tokenize="none")
     counts = count(["a b c a", ""], ["a b d a a", "a"], ["x y", "x"], plain)
     assert counts.tolist() == [[3, 1, 0, 0, 4, 5, 2], [0, 0, 0, 0, 0, 1, 1]]
 
@@ -369,7 +369,7 @@ def test_gains_by_length_that_are_alike_are_chance() -> None:
 
 def gain_by_length(ones: list[str], others: list[str], references: list[str], sources: list[str]) -> Difference:
     """As the page compares two runs."""
-    plain = EvaluationOptions(bleu_tokenize="none")
+    plain = TranslationEvaluation(bleu_tokenize="none")
     results = [
         result(row, 30.0, hashes={"test": "one"}, counts=written(count(lines, references, sources, plain)))
         for row, lines in (("global-general", ones), ("dropout", others))

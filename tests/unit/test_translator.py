@@ -17,12 +17,12 @@ from nmt.batched_search import search_settings
 from nmt.bundle import load_bundle
 from nmt.cli import main
 from nmt.errors import UserError
-from nmt.evaluation import evaluate_translator
+from nmt.evaluation.translations import evaluate_translations
 from nmt.export import export
 from nmt.guides import Guide
 from nmt.loading import choose_device
 from nmt.preparation import Preparation
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.recipe.search import SearchOptions
 from nmt.tokenizer import BOS, EOS, UNK, UNKNOWN, TokenizerPair
 from nmt.translation import Translation
@@ -358,13 +358,13 @@ def test_the_dictionary_has_the_last_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["raw", "tokenized"])
 def test_an_evaluation_gives_bleu_before_the_replacement_too(text: str) -> None:
     moses = Preparation(moses=True, language="en")
-    options = EvaluationOptions.model_validate({"text": text, "bleu_tokenize": "none"})
+    options = TranslationEvaluation.model_validate({"text": text, "bleu_tokenize": "none"})
     results = []
     for changed in ({"replace_unknown": True}, {}):
         translate = forgetful(**changed)
         pair = translate.tokenizers
         translate.tokenizers = TokenizerPair(pair.source, pair.target.with_preparation(moses))
-        results.append(evaluate_translator(translate, [*LINES, ""], [*TARGETS[:8], ""], options))
+        results.append(evaluate_translations(translate, [*LINES, ""], [*TARGETS[:8], ""], options))
     replaced, plain = results
     assert (replaced.beam.bleu_before, replaced.greedy.bleu_before) == (
         plain.beam.scores.bleu,

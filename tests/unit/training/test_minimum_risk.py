@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt.data.batch import Batch, idle_batch, make_batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.preparation import Preparation
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.search.types import SearchSettings
 from nmt.tokenizer import BOS, EOS, PAD
 from nmt.training.loss import sequence_loss
@@ -242,7 +242,7 @@ def test_a_model_that_has_begun_to_learn_gets_better_at_what_it_costs() -> None:
 
 
 def test_the_cost_is_one_less_smoothed_bleu_of_the_text() -> None:
-    pieces, options = tokenizer(), EvaluationOptions()
+    pieces, options = tokenizer(), TranslationEvaluation()
     reference, *others = pieces.encode(["am dreizehnten Mai um elf Uhr", "am dritten Mai um elf Uhr", "Mai", ""])
     costs = Bleu(pieces, options)([reference, *others], reference)
     assert costs[0] == pytest.approx(0.0)
@@ -271,7 +271,7 @@ def test_the_cost_is_that_of_the_text_which_is_evaluated(
     """Moses sets the comma apart, and puts it back."""
     pieces = tokenizer().with_preparation(Preparation(moses=True, language="de"))
     wanted, found = pieces.encode(["eins, zwei, drei vier", "eins zwei, drei vier"])
-    (cost,) = Bleu(pieces, EvaluationOptions(text=text, bleu_tokenize="none"))([found], wanted)
+    (cost,) = Bleu(pieces, TranslationEvaluation(text=text, bleu_tokenize="none"))([found], wanted)
     smoothing: dict[str, Any] = {"smooth_method": "add-k", "smooth_value": 1, "use_effective_order": True}
     expected = sacrebleu.sentence_bleu(hypothesis, [reference], tokenize="none", **smoothing)
     assert cost == pytest.approx(1 - expected.score / 100)

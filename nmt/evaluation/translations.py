@@ -1,14 +1,13 @@
-"""One function translates, scores and computes perplexity: after a training and for `nmt evaluate`."""
+"""Translations: BLEU, chrF and TER, before and after unknown words are replaced, and by length of the source."""
 
-import math
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress, pairwise
 from typing import Any
 
+from nmt.evaluation.searches import Validation, changed, cuts, perplexity, search, told_cuts
 from nmt.metrics import Scores, bleu, score
-from nmt.recipe.evaluation import EvaluationOptions
+from nmt.recipe.evaluation import TranslationEvaluation
 from nmt.tokenizer import UNK, Tokenizer
 from nmt.translation import Translation
 from nmt.translator import Translator
@@ -17,7 +16,7 @@ _SPANS = (0, 7, 10, 13, 16, 20, 30, 40, 50, 1_000_000)  # bounds of source lengt
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class FoundTranslations:
     """What one kind of search gives on a set.
 
     Attributes:
@@ -43,7 +42,7 @@ class SearchResult:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluatedTranslations:
     """An evaluated set.
 
     Attributes:
@@ -59,18 +58,22 @@ class Evaluation:
     """
 
     sources: Sequence[str]
-    greedy: SearchResult
-    beam: SearchResult
+    greedy: FoundTranslations
+    beam: FoundTranslations
     perplexity: float
     beam_size: int
     by_length: dict[str, dict[str, float]]
     text: str
-    no_unk: SearchResult | None = None
+    no_unk: FoundTranslations | None = None
 
-    @property
-    def cut_sources(self) -> int:
-        """How many sources were not read to their ends."""
-        return sum(found.unread > 0 for found in self.beam.translations)
+    def searches(self) -> dict[str, FoundTranslations]:
+        """All searches, by what their files are called."""
+        return {"greedy": self.greedy, "beam": self.beam, **({"no-unk": self.no_unk} if self.no_unk else {})}
+
+    def references(self) -> dict[str, Iterable[str]]:
+        """The lines of the files of references, by the names of the files."""
+        found = {"": self.beam, **({"no-unk.": self.no_unk} if self.no_unk else {})}
+        return {f"{name}reference.txt": map(_on_one_line, result.references) for name, result in found.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
@@ -79,7 +82,7 @@ class Evaluation:
             "greedy": self.greedy.as_dict(),
             "perplexity": self.perplexity,
             "text": self.text,
-            **({"cut_sources": self.cut_sources} if self.cut_sources else {}),
+            **cuts(self.beam.translations),
             "bleu_by_source_length": self.by_length,
             **({"no_unk": {**self.no_unk.scores.as_dict(), "lines": len(self.no_unk.lines)}} if self.no_unk else {}),
         }
@@ -93,7 +96,7 @@ class Evaluation:
             _row(f"beam {self.beam_size}", self.beam.scores),
             *([_row("no-UNK", no_unk.scores) + f"  {len(no_unk.lines)} lines without unknown words"] if no_unk else []),
             f"perplexity {self.perplexity:.3f} per target piece, {len(self.beam.translations)} lines",
-            *([f"{self.cut_sources:,} sources cut to what the model reads"] if self.cut_sources else []),
+            *told_cuts(self.beam.translations),
             f"BLEU of {self.text} text, {self.beam.scores.signatures['bleu']}",
             *(
                 f"{name}: unknown words replaced; BLEU was {result.bleu_before:.2f} before"
@@ -104,25 +107,25 @@ class Evaluation:
         return "\n".join(rows)
 
 
-def evaluate_translator(
+def evaluate_translations(
     translator: Translator,
     sources: Sequence[str],
     references: Sequence[str],
-    options: EvaluationOptions = EvaluationOptions(),  # noqa: B008 - it cannot change
-) -> Evaluation:
+    options: TranslationEvaluation,
+) -> EvaluatedTranslations:
     """Translates all lines greedily and with a beam, and scores both against the references.
 
     Raises:
         UserError: if there are no lines, or not one reference for each.
     """
     beam = _search(translator, sources, references, options)
-    quiet = _quiet(translator, beam_size=1)
-    greedy = _search(quiet, sources, references, options)
-    return Evaluation(
+    greedy_translator = changed(translator, beam_size=1)
+    greedy = _search(greedy_translator, sources, references, options)
+    return EvaluatedTranslations(
         sources,
         greedy,
         beam,
-        perplexity(quiet.score(sources, references)),
+        perplexity(greedy_translator.score(sources, references)),
         translator.options.beam_size,
         bleu_by_length(sources, beam.lines, beam.references, options),
         options.text,
@@ -130,15 +133,20 @@ def evaluate_translator(
     )
 
 
-def _quiet(translator: Translator, **search: Any) -> Translator:
-    """The same with other options; it counts for itself the lines that it cuts."""
-    options = translator.options.model_copy(update=search)
-    return Translator(translator.model, translator.tokenizers, options)
+def validate_translations(
+    sources: Sequence[str], references: Sequence[str], target: Tokenizer, options: TranslationEvaluation
+) -> Validation:
+    """What a training searches and scores of its validation set: BLEU."""
+
+    def score(found: Sequence[Translation]) -> float:
+        return bleu(*scored_text(found, references, target, options), options)
+
+    return Validation("bleu", "BLEU", sources, references, score)
 
 
 def _search_without_unknown(
-    translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
-) -> SearchResult | None:
+    translator: Translator, sources: Sequence[str], references: Sequence[str], options: TranslationEvaluation
+) -> FoundTranslations | None:
     """The lines whose words are all known, translated without the unknown word; None if they are none, or all."""
     tokenizers = translator.tokenizers
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
@@ -146,11 +154,11 @@ def _search_without_unknown(
     if all(known) or not any(known):
         return None
     kept_sources, kept_references = (list(compress(lines, known)) for lines in (sources, references))
-    return _search(_quiet(translator, forbid_unknown=True), kept_sources, kept_references, options)
+    return _search(changed(translator, forbid_unknown=True), kept_sources, kept_references, options)
 
 
 def scored_text(
-    translations: Sequence[Translation], references: Sequence[str], target: Tokenizer, options: EvaluationOptions
+    translations: Sequence[Translation], references: Sequence[str], target: Tokenizer, options: TranslationEvaluation
 ) -> tuple[list[str], list[str]]:
     """What is scored, in training and after it: translations and references, as a person writes them or tokenized.
 
@@ -166,7 +174,7 @@ def scored_text(
 
 
 def bleu_by_length(
-    sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], options: EvaluationOptions
+    sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], options: TranslationEvaluation
 ) -> dict[str, dict[str, float]]:
     """Corpus BLEU and number of lines of each span of source lengths, in words between white space."""
     rows = list(zip(sources, hypotheses, references, strict=True))
@@ -180,27 +188,18 @@ def bleu_by_length(
     return spans
 
 
-def perplexity(scored: Sequence[tuple[float, int]]) -> float:
-    """Exponential of the negative log-likelihood per token, from pairs of log-probability and number of tokens."""
-    total = sum(log_prob for log_prob, _ in scored)
-    tokens = sum(count for _, count in scored)
-    return math.exp(min(-total / tokens, 700.0)) if tokens else math.nan
-
-
 def _search(
-    translator: Translator, sources: Sequence[str], references: Sequence[str], options: EvaluationOptions
-) -> SearchResult:
-    start = time.perf_counter()
-    translations = [found[0] for found in translator.translate(sources)]
-    seconds = time.perf_counter() - start
-    target = translator.tokenizers.target
+    translator: Translator, sources: Sequence[str], references: Sequence[str], options: TranslationEvaluation
+) -> FoundTranslations:
+    searched = search(translator, sources)
+    translations, target = searched.translations, translator.tokenizers.target
     lines, scored_references = scored_text(translations, references, target, options)
     before = None
     if translator.options.replace_unknown:
         plain = [_plain(target, found) for found in translations]
         before = bleu(*scored_text(plain, references, target, options), options)
     scores = score(lines, scored_references, options)
-    return SearchResult(translations, lines, scored_references, scores, seconds, before)
+    return FoundTranslations(translations, lines, scored_references, scores, searched.seconds, before)
 
 
 def _plain(target: Tokenizer, found: Translation) -> Translation:
@@ -212,3 +211,7 @@ def _plain(target: Tokenizer, found: Translation) -> Translation:
 def _row(name: str, scores: Scores) -> str:
     values = (scores.bleu, scores.chrf, scores.ter, scores.exact_match)
     return f"{name:<12}" + "".join(f"{value:8.2f}" for value in values)
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
