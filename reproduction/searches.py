@@ -49,10 +49,10 @@ def measure(run: Run, device: str, say: Callable[[str], None]) -> dict[str, Any]
     Raises:
         UserError: if there is no model that can be loaded, it translates otherwise, or the text has changed since.
     """
+    options = of_translations(run.recipe.evaluation)
     references = run.lines("reference")
-    texts = load_set(SharedSet([run], references))
+    texts = load_set(SharedSet([run], run.references()))
     bundle = load_bundle(run.folder)
-    options = of_translations(bundle.recipe.evaluation)
     found: dict[str, list[str]] = {}
     unknown = 0
     for name, search in SEARCHES.items():

@@ -12,6 +12,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from nmt.metrics import sacrebleu_metrics
 from nmt.recipe.evaluation import TranslationEvaluation
+from nmt.report.significance import p_value
 
 LONG = 13
 """Words from which on a source counts as long: a quarter to a third of Multi30k's test set (27.7 % of the German
@@ -102,21 +103,11 @@ def _bleu(statistics: Int[np.ndarray, "lines 10"]) -> float:
 
 def difference(better: Resampled, worse: Resampled) -> Difference:
     """SacreBLEU's paired bootstrap (Koehn 2004): the numbers of `sacrebleu REFERENCE -i WORSE BETTER --paired-bs`."""
-    return Difference(better.bleu, worse.bleu, _p(better.samples - worse.samples, better.bleu - worse.bleu))
+    return Difference(better.bleu, worse.bleu, p_value(better.samples - worse.samples, better.bleu - worse.bleu))
 
 
 def difference_of_gains(better: tuple[Resampled, Resampled], worse: tuple[Resampled, Resampled]) -> Difference:
     """The same test of two gains: that of the first run on one part of the lines, and that on another part."""
     gain, other = (one.bleu - two.bleu for one, two in zip(better, worse, strict=True))
     samples, others = (one.samples - two.samples for one, two in zip(better, worse, strict=True))
-    return Difference(gain, other, _p(samples - others, gain - other))
-
-
-def _p(samples: Float[np.ndarray, " samples"], value: float) -> float:
-    """The share of samples whose size is above the mean size by more than the value's: sacreBLEU's definition.
-
-    Where the difference is no small part of its spread, the samples lie on one side and their mean size is its own. So
-    the share is that of the samples beyond twice the difference: one tail, not two.
-    """
-    sizes = np.abs(samples)
-    return (int((sizes - sizes.mean() > abs(value)).sum()) + 1) / (len(samples) + 1)
+    return Difference(gain, other, p_value(samples - others, gain - other))

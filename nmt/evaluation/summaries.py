@@ -12,7 +12,7 @@ from nmt.summaries.documents import Documents, documents
 from nmt.summaries.extracts import extracts
 from nmt.summaries.names import NameFinder, Names, names
 from nmt.summaries.rates import Rates, rates
-from nmt.summaries.rouge import KINDS, MONITORED, Rouge, monitored, rouge
+from nmt.summaries.rouge import KINDS, LABELS, MONITORED, Rouge, monitored, rouge
 from nmt.translation import Translation
 from nmt.translator import Translator
 
@@ -114,40 +114,48 @@ class EvaluatedSummaries:
         intervals = ("{} {:.2f} to {:.2f}".format(LABELS[kind], *score.intervals[kind]["f1"]) for kind in KINDS)
         return "\n".join(
             [
-                f"{title:<12}" + "".join(f"{name:>{width}}" for name, width in _COLUMNS.items()),
-                *(f"{name:<12}{_cells(found)}" for name, found in rows.items()),
+                _row(title, COLUMNS),
+                *(_row(name, cells(found.as_dict())) for name, found in rows.items()),
                 f"perplexity {self.perplexity:.3f} per target piece, {len(self.documents.sources)} documents",
                 *told_cuts(self.beam.translations),
                 f"ROUGE: F1, {score.signature}",
                 f"beam {self.beam_size}, 95 % intervals: {', '.join(intervals)}",
-                _MEANING,
+                MEANING,
             ]
         )
 
 
-LABELS = dict(zip(KINDS, ("ROUGE-1", "ROUGE-2", "ROUGE-L", "ROUGE-Lsum"), strict=True))
-"""What people call them."""
+_MADE_OF = ("new 1", "new 2", "new 3", "new 4", "copied", "length", "twice 3", "words", "names", "right", "found")
 
-_COLUMNS = {
-    **{label: len(label) + 2 for label in LABELS.values()},
-    **dict(zip(("new 1", "2", "3", "4"), (8, 6, 6, 6), strict=True)),
-    **{"copied": 8, "length": 8, "twice 3": 9, "words": 7, "names": 7, "right": 7, "found": 7},
-}
-_MEANING = (
+COLUMNS = (*LABELS.values(), *_MADE_OF)
+"""The columns of `cells`."""
+
+MEANING = (
     "in %: new n-grams, words copied and trigrams said twice; length: of copied fragments; names and numbers in each "
     "summary, right: in the document, found: of the reference's"
 )
+"""What is in the columns beside ROUGE."""
 
 
-def _cells(found: Measured) -> str:
-    """A row of the table."""
-    scores = [found.rouge.f1[kind] if found.rouge else None for kind in KINDS]
-    of = found.rates
-    made_of = [*of.novel, of.coverage, of.density, of.repeated[2], of.words]
-    of_names = [found.names.each, found.names.right, found.names.recall]
-    decimals = [*[2] * len(scores), *[1] * (len(made_of) + len(of_names))]
-    values = zip([*scores, *made_of, *of_names], decimals, _COLUMNS.values(), strict=True)
-    return "".join(f"{'-' if value is None else f'{value:.{digits}f}':>{width}}" for value, digits, width in values)
+def cells(found: Mapping[str, Any]) -> list[str]:
+    """A row of a table.
+
+    Args:
+        found: what is known of some summaries, as in a result file.
+    """
+    scores = [found.get(kind) for kind in KINDS]
+    made_of = [*found["novel"], found["coverage"], found["density"], found["repeated"][2], found["words"]]
+    of_names = [found["names"][name] for name in ("each", "right", "recall")]
+    return [*(_number(value, 2) for value in scores), *(_number(value, 1) for value in (*made_of, *of_names))]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _row(name: str, values: Sequence[str]) -> str:
+    """A line of the table, as wide as its titles."""
+    return f"{name:<12}" + "".join(f"{value:>{len(title) + 2}}" for title, value in zip(COLUMNS, values, strict=True))
 
 
 def evaluate_summaries(

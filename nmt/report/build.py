@@ -14,6 +14,7 @@ from nmt.report.models import Inspection, inspect, load_set
 from nmt.report.page import html_page, markdown_page
 from nmt.report.samples import aligned_lines, alignments, translations
 from nmt.report.significance import significance
+from nmt.report.summaries import summaries
 from nmt.text import check_writable, write_text
 
 
@@ -60,6 +61,7 @@ def _chapter(shared: SharedSet, chosen: Run | None, say: Callable[[str], None]) 
     text = [f"{path}, {len(shared.references):,} lines"]
     sections = [
         scores.scores(shared),
+        summaries(shared),
         scores.published(shared),
         significance(shared, chosen),
         scores.differences(shared),
@@ -79,7 +81,7 @@ def _with_text(shared: SharedSet, chosen: Run, say: Callable[[str], None]) -> li
     except UserError as error:
         reason = f"The text of the set is not at hand: {error}"
         return [*_of_models(shared.runs, [], {}, [reason]), translations(shared, chosen, None)]
-    lines = aligned_lines(texts.sources)
+    lines = aligned_lines(texts.lines)
     inspected, problems = {}, []
     for run in shared.runs:
         say(f"{run.name}: alignments and gradients")
@@ -87,7 +89,7 @@ def _with_text(shared: SharedSet, chosen: Run, say: Callable[[str], None]) -> li
             inspected[run.name] = inspect(run, texts, lines)
         except UserError as error:
             problems.append(f"Left out: {run.name}. {error}")
-    return [*_of_models(shared.runs, lines, inspected, problems), translations(shared, chosen, texts.sources)]
+    return [*_of_models(shared.runs, lines, inspected, problems), translations(shared, chosen, texts.lines)]
 
 
 def _of_models(

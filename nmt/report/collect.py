@@ -44,25 +44,36 @@ class Run:
         return scores
 
     def lines(self, kind: str) -> list[str]:
-        """The set's `reference`, or its translations by `greedy` or `beam`.
+        """The set's `reference`, or what was found of it by `greedy` or `beam`.
 
         Raises:
             UserError: if they are not there.
         """
         return list(read_lines(self.folder / "hypotheses" / f"{self.split}.{kind}.txt"))
 
+    def references(self) -> list[tuple[str, ...]]:
+        """What each line of the set was scored against: a translation, or one or several summaries.
+
+        Raises:
+            UserError: if it is not there.
+        """
+        several = self.folder / "hypotheses" / f"{self.split}.references.jsonl"
+        if several.exists():
+            return [tuple(json.loads(line)) for line in read_lines(several)]
+        return [(line,) for line in self.lines("reference")]
+
 
 @dataclass(frozen=True)
 class SharedSet:
-    """Runs that can be compared: they have translated the same text, and were scored in the same way.
+    """Runs that can be compared: they have searched the same text, and were scored in the same way.
 
     Attributes:
         runs: the runs, in the order in which they were given.
-        references: the translations of the set as they were scored against.
+        references: what each line of the set was scored against.
     """
 
     runs: Sequence[Run]
-    references: Sequence[str]
+    references: Sequence[Sequence[str]]
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -105,11 +116,11 @@ def comparable(runs: Sequence[Run]) -> list[SharedSet]:
     Raises:
         UserError: if a run has not as many translations as references.
     """
-    found: dict[tuple[str, str, tuple[str, ...]], list[Run]] = {}
+    found: dict[tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]], list[Run]] = {}
     for run in runs:
-        references = run.lines("reference")
+        references = run.references()
         if (lines := len(run.lines("beam"))) != len(references):
             raise UserError(f"{run.folder}: {lines} translations of a set of {len(references)} lines")
-        key = run.results["hashes"][run.split], run.scores["beam"]["signatures"]["bleu"], tuple(references)
+        key = run.results["hashes"][run.split], tuple(run.scores["beam"]["signatures"].values()), tuple(references)
         found.setdefault(key, []).append(run)
     return [SharedSet(members, references) for (_, _, references), members in found.items()]

@@ -1,4 +1,4 @@
-"""Curves of all runs: loss, perplexity and BLEU while they learned, and BLEU by the length of the source."""
+"""Curves of all runs: loss, perplexity and BLEU or ROUGE while they learned, and BLEU by the length of the source."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,11 +16,13 @@ _CURVES: dict[str, tuple[str, Callable[[str, Sequence[Number]], Axis]]] = {
     "loss": ("training loss per target piece", linear_axis),
     "perplexity": ("validation perplexity", log_axis),
     "bleu": ("validation BLEU (greedy)", linear_axis),
+    "rouge": ("validation ROUGE (greedy)", linear_axis),
 }
+_SCORES = {"bleu": "BLEU", "rouge": "ROUGE"}
 
 
 def learning_curves(shared: SharedSet) -> Section:
-    """Loss, perplexity and BLEU by step, and the best validation of each run."""
+    """Loss, perplexity and the score of the validations by step, and the best validation of each run."""
     curves = [read_curves(run.folder / CURVES_FILE) for run in shared.runs]
     missing = [run.name for run, found in zip(shared.runs, curves, strict=True) if not found]
     text = [f"No curves of {', '.join(missing)}: no {CURVES_FILE} in the folder."] if missing else []
@@ -29,9 +31,11 @@ def learning_curves(shared: SharedSet) -> Section:
         for name, (label, axis) in _CURVES.items()
         if any(name in found for found in curves)
     ]
-    rows = [[run.name, *_best(found)] for run, found in zip(shared.runs, curves, strict=True) if "bleu" in found]
-    header = ["run", "best BLEU", "at step", "lowest perplexity", "at step"]
-    tables = [Table("Best validations", header, rows)] if rows else []
+    tables = [
+        Table("Best validations", ["run", f"best {label}", "at step", "lowest perplexity", "at step"], rows)
+        for name, label in _SCORES.items()
+        if (rows := [[run.name, *_best(of, name)] for run, of in zip(shared.runs, curves, strict=True) if name in of])
+    ]
     return Section(
         "Learning curves", text, legend([run.name for run in shared.runs]), [Strip(figures)] if figures else [], tables
     )
@@ -59,16 +63,18 @@ def thinned(curve: Curve) -> list[tuple[float, float]]:
     return [tuple(sum(side) / len(part) for side in zip(*part, strict=True)) for part in parts]
 
 
-def _best(curves: dict[str, Curve]) -> list[str]:
-    step, bleu = max(curves["bleu"], key=lambda point: point[1])
+def _best(curves: dict[str, Curve], name: str) -> list[str]:
+    step, score = max(curves[name], key=lambda point: point[1])
     lowest, perplexity = min(curves["perplexity"], key=lambda point: point[1])
-    return [f"{bleu:.2f}", f"{step:,}", f"{perplexity:.3f}", f"{lowest:,}"]
+    return [f"{score:.2f}", f"{step:,}", f"{perplexity:.3f}", f"{lowest:,}"]
 
 
-def bleu_by_length(shared: SharedSet) -> Section:
-    """As Bahdanau et al. 2015, figure 2, and Luong et al. 2015, figure 6, from what the runs' results hold."""
+def bleu_by_length(shared: SharedSet) -> Section | None:
+    """As Bahdanau et al. 2015, figure 2, and Luong et al. 2015, figure 6, from the runs' results; None of summaries."""
     names = [run.name for run in shared.runs]
-    found = [run.scores["bleu_by_source_length"] for run in shared.runs]
+    found = [run.scores["bleu_by_source_length"] for run in shared.runs if "bleu_by_source_length" in run.scores]
+    if not found:
+        return None
     spans = found[0]  # the same in all, for they translated the same text
     rows = [["sentences", *(f"{span['lines']}" for span in spans.values())]]
     rows += [

@@ -7,17 +7,26 @@ from nmt.align import Alignment
 from nmt.bundle import load_bundle
 from nmt.data.corpus import iterate_text, load_split, text_hash
 from nmt.errors import UserError
+from nmt.recipe.evaluation import SummarizationEvaluation
 from nmt.report.collect import Run, SharedSet
 from nmt.report.gradients import reach
+from nmt.summaries.documents import documents
 from nmt.translator import Translator
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Both sides of a set as its recipe loads them."""
+    """A set as its recipe loads it.
+
+    Attributes:
+        sources: of all pairs.
+        references: of all pairs.
+        lines: what was searched: the sources, of summaries each document once.
+    """
 
     sources: Sequence[str]
     references: Sequence[str]
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,9 @@ def _load_set(run: Run) -> Texts:
     dataset = load_split(data, split)
     if text_hash(dataset) != run.results["hashes"][run.split]:
         raise UserError(f"{run.name}: data.path: the text has changed since this run translated it")
-    return Texts(*(list(iterate_text(dataset, side)) for side in ("source", "target")))
+    sources, references = (list(iterate_text(dataset, side)) for side in ("source", "target"))
+    summarizes = isinstance(run.recipe.evaluation, SummarizationEvaluation)
+    return Texts(sources, references, documents(sources, references).sources if summarizes else sources)
 
 
 def inspect(run: Run, texts: Texts, lines: Sequence[int]) -> Inspection:
@@ -66,7 +77,7 @@ def inspect(run: Run, texts: Texts, lines: Sequence[int]) -> Inspection:
     """
     bundle = load_bundle(run.folder)
     translator = Translator.from_bundle(bundle, "cpu")
-    sources = [texts.sources[line] for line in lines]
+    sources = [texts.lines[line] for line in lines]
     found = [translations[0] for translations in translator.translate(sources)]
     alignments = [translator.align(*pair) for pair in zip(sources, found, strict=True)]
     return Inspection(alignments, reach(bundle, texts.sources, texts.references))

@@ -60,21 +60,32 @@ def describe(alignment: Alignment) -> str:
     return printable(f"Each piece looked most at: {', '.join(pairs)}")
 
 
+_KINDS = {
+    "translation": ("Translations", "Sentences that lie evenly in the set, translated by beam search."),
+    "summarization": ("Summaries", "Documents that lie evenly in the set, summarized by beam search; ¶ ends a line."),
+}
+
+
 def translations(shared: SharedSet, chosen: Run, sources: Sequence[str] | None) -> Section:
-    """Source, reference and every run's translation of a few sentences."""
+    """Source, references and what every run has found for a few lines."""
     lines = spread(range(len(shared.references)), _TRANSLATIONS)
     found = {run.name: run.lines("beam") for run in shared.runs}
-    text = ["Sentences that lie evenly in the set, translated by beam search."]
+    title, about = _KINDS[chosen.recipe.evaluation.type]
+    text = [about]
     if len(found) > 1:
         text.append(f"Marked: words that {chosen.name} has not there.")
     tables = []
     for line in lines:
-        rows: list[list[Cell]] = [["source", printable(sources[line])]] if sources else []
-        rows.append(["reference", printable(shared.references[line])])
+        rows: list[list[Cell]] = [["source", _on_one_line(sources[line])]] if sources else []
+        rows += [["reference", _on_one_line(reference)] for reference in shared.references[line]]
         own = printable(found[chosen.name][line])
         rows += [[name, marked(printable(texts[line]), own)] for name, texts in found.items()]
         tables.append(Table(f"Line {line + 1}", ["", ""], rows))
-    return Section("Translations", text, tables=tables)
+    return Section(title, text, tables=tables)
+
+
+def _on_one_line(text: str) -> str:
+    return printable(" ¶ ".join(text.replace("\r\n", "\n").split("\n")))
 
 
 def marked(text: str, other: str) -> Marked:

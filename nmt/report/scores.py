@@ -1,32 +1,38 @@
 """Tables of what the runs reached, beside what was published, of what they cost, and of what differs between them."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
 
-from nmt.recipe.evaluation import of_translations
+from nmt.recipe.evaluation import EvaluationOptions, SummarizationEvaluation, TranslationEvaluation
 from nmt.recipe.recipe import Recipe
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
+from nmt.summaries.rouge import LABELS
 
-_SCORES = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER", "exact_match": "exact %"}
+_SCORES = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER", "exact_match": "exact %", **LABELS}
+"""By their keys in a run's results, which hold those of translations or those of summaries."""
 
 _SEARCHES = ("beam", "greedy")
 _TEXTS = {
     "raw": "of text as a person writes it, against the untouched references",
     "tokenized": "of tokenized text, translations and references as the target side of the tokenizer is prepared",
 }
+_REFERENCES = {
+    "best": "of several references against the best one",
+    "mean": "of several references the mean",
+}
 
 
 def scores(shared: SharedSet) -> Section:
     """Every score of both searches, and what exactly was measured."""
-    rows = [_score_row(run, search) for run in shared.runs for search in _SEARCHES]
-    signatures = shared.runs[0].scores["beam"]["signatures"]
-    scored = of_translations(shared.runs[0].recipe.evaluation).text
+    first = shared.runs[0]
+    names = [name for name in _SCORES if name in first.scores["beam"]]
+    rows = [_score_row(run, search, names) for run in shared.runs for search in _SEARCHES]
     text = [
-        f"Corpus scores by sacreBLEU, {_TEXTS[scored]}. Higher is better, but for TER "
-        "and perplexity (per target piece: comparable only between runs with the same tokenizer).",
-        *(f"{_SCORES[name]}: {signature}" for name, signature in signatures.items()),
+        _measured(first.recipe.evaluation),
+        "Lower perplexity is better; per target piece: comparable only between runs with the same tokenizer.",
+        *(f"{_SCORES.get(name, 'ROUGE')}: {found}" for name, found in first.scores["beam"]["signatures"].items()),
         *(
             f"{run.name}, {search}: unknown words replaced; BLEU was {found['bleu_before_replacement']:.2f} before."
             for run in shared.runs
@@ -34,14 +40,25 @@ def scores(shared: SharedSet) -> Section:
             if "bleu_before_replacement" in found
         ),
     ]
-    return Section("Scores", text, tables=[Table("Scores", ["run", "search", *_SCORES.values(), "perplexity"], rows)])
+    header = ["run", "search", *(_SCORES[name] for name in names), "perplexity"]
+    return Section("Scores", text, tables=[Table("Scores", header, rows)])
 
 
-def _score_row(run: Run, search: str) -> list[str]:
+def _measured(options: EvaluationOptions) -> str:
+    match options:
+        case TranslationEvaluation():
+            return f"Corpus scores by sacreBLEU, {_TEXTS[options.text]}. Higher is better, but for TER."
+        case SummarizationEvaluation():
+            return f"F1 by rouge-score, mean over the documents, {_REFERENCES[options.references]}. Higher is better."
+        case _:
+            assert_never(options)
+
+
+def _score_row(run: Run, search: str, names: Sequence[str]) -> list[str]:
     found = run.scores[search]
     kind = f"beam {found['beam_size']}" if search == "beam" else "greedy"
     perplexity = f"{run.scores['perplexity']:.3f}" if search == "beam" else ""
-    return [run.name, kind, *(f"{found[name]:.2f}" for name in _SCORES), perplexity]
+    return [run.name, kind, *(f"{found[name]:.2f}" for name in names), perplexity]
 
 
 def published(shared: SharedSet) -> Section | None:

@@ -1,16 +1,21 @@
-"""How sure the scores are, and their differences from a chosen run: sacreBLEU's own paired bootstrap test.
+"""How sure the scores are, and their differences from a chosen run: a paired bootstrap test (Koehn 2004).
 
-Koehn 2004; the same numbers as `sacrebleu REFERENCE -i CHOSEN OTHER ... -m bleu chrf --paired-bs`.
+Of translations it is sacreBLEU's own, with the same numbers as `sacrebleu REFERENCE -i CHOSEN OTHER ... -m bleu chrf
+--paired-bs`; of summaries the same test of ROUGE, whose samples are rouge-score's.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
+
+import numpy as np
+from jaxtyping import Float
 
 from nmt.metrics import sacrebleu_metrics
-from nmt.recipe.evaluation import TranslationEvaluation, of_translations
+from nmt.recipe.evaluation import EvaluationOptions, SummarizationEvaluation, TranslationEvaluation
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
+from nmt.summaries.rouge import KINDS, LABELS, by_document, resampled, signature
 
 LEVEL = 0.025
 """Below this p a difference is more than chance: of two equal systems either is better so in 5 % of cases.
@@ -19,10 +24,12 @@ SacreBLEU's p (the share of samples with |d| - mean |d| > |difference|) is one-s
 """
 
 _METRICS = {"bleu": "BLEU", "chrf": "chrF2"}  # TER takes minutes; the names of the results are sacreBLEU's
+_F1 = 2  # after precision and recall
+_KINDS = KINDS[:3]
 
 _INTERVALS = (
-    "How much the scores of the beam's translations would vary with another set of sentences of this kind: mean and "
-    "95 % interval of sets drawn with replacement (bootstrap, by sacreBLEU). Training again with another seed varies "
+    "How much the scores of the beam search would vary with another set of lines of this kind: mean and 95 % interval "
+    "of sets drawn with replacement (bootstrap). Training again with another seed varies "
     "them, too, which no interval here knows of."
 )
 
@@ -60,36 +67,86 @@ class Bootstrap:
 def bootstrap(shared: SharedSet, chosen: Run) -> Bootstrap:
     """Tests the others against the chosen run."""
     systems = [run.lines("beam") for run in _order(shared, chosen)]
-    return paired_bootstrap(systems, shared.references, of_translations(chosen.recipe.evaluation))
+    return paired_bootstrap(systems, shared.references, chosen.recipe.evaluation)
 
 
 def paired_bootstrap(
-    systems: Sequence[Sequence[str]],
-    references: Sequence[str],
-    options: TranslationEvaluation,
-    metrics: Collection[str] = ("BLEU", "chrF2"),
+    systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], options: EvaluationOptions
 ) -> Bootstrap:
     """Tests the others against the first.
 
     Args:
-        systems: the translations of each.
-        references: one for each line.
-        options: how they are scored.
-        metrics: which scores, by their names.
+        systems: what each has found.
+        references: one or several for each line.
+        options: how it is scored.
     """
+    match options:
+        case TranslationEvaluation():
+            return _of_translations(systems, references, options)
+        case SummarizationEvaluation():
+            return _of_summaries(systems, references, options)
+        case _:
+            assert_never(options)
+
+
+def _of_translations(
+    systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], options: TranslationEvaluation
+) -> Bootstrap:
+    """SacreBLEU's own test."""
     from sacrebleu.significance import PairedTest
 
-    chosen = {name: metric for name, metric in sacrebleu_metrics(options).items() if _METRICS.get(name) in metrics}
+    chosen = {name: metric for name, metric in sacrebleu_metrics(options).items() if name in _METRICS}
     named: list[tuple[str, Sequence[str]]] = [(str(number), list(lines)) for number, lines in enumerate(systems)]
-    signatures, found = PairedTest(named, chosen, [list(references)], test_type="bs")()
+    first = [several[0] for several in references]
+    signatures, found = PairedTest(named, chosen, [first], test_type="bs")()
+    names = _METRICS.values()
     return Bootstrap(
-        {name: [_estimate(result) for result in found[name]] for name in metrics},
-        {name: str(signatures[name]) for name in metrics},
+        {name: [_estimate(result) for result in found[name]] for name in names},
+        {name: str(signatures[name]) for name in names},
     )
 
 
 def _estimate(result: Any) -> Estimate:
     return Estimate(result.score, float(result.mean), float(result.ci), result.p_value)
+
+
+def _of_summaries(
+    systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], options: SummarizationEvaluation
+) -> Bootstrap:
+    """The same test of ROUGE's F1: every system has the same samples of the documents."""
+    values = [by_document(lines, references, options, _KINDS) for lines in systems]
+    scores = [found.mean(axis=0)[:, _F1] for found in values]
+    samples = [resampled(found)[:, :, _F1] for found in values]
+    estimates = {
+        LABELS[kind]: [
+            _compared(float(score[place]), drawn[:, place], float(scores[0][place]), samples[0][:, place], number > 0)
+            for number, (score, drawn) in enumerate(zip(scores, samples, strict=True))
+        ]
+        for place, kind in enumerate(_KINDS)
+    }
+    return Bootstrap(estimates, {"ROUGE": signature(references, options)})
+
+
+def _compared(
+    score: float,
+    samples: Float[np.ndarray, " samples"],
+    chosen: float,
+    chosen_samples: Float[np.ndarray, " samples"],
+    is_other: bool,
+) -> Estimate:
+    low, high = np.percentile(samples, (2.5, 97.5))
+    p = p_value(samples - chosen_samples, score - chosen) if is_other else None
+    return Estimate(score, float(samples.mean()), float(high - low) / 2, p)
+
+
+def p_value(samples: Float[np.ndarray, " samples"], value: float) -> float:
+    """The share of samples whose size is above the mean size by more than the value's: sacreBLEU's definition.
+
+    Where the difference is no small part of its spread, the samples lie on one side and their mean size is its own. So
+    the share is that of the samples beyond twice the difference: one tail, not two.
+    """
+    sizes = np.abs(samples)
+    return (int((sizes - sizes.mean() > abs(value)).sum()) + 1) / (len(samples) + 1)
 
 
 def _order(shared: SharedSet, chosen: Run) -> list[Run]:

@@ -19,6 +19,9 @@ KINDS: tuple[Kind, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 """What is measured, in the words of rouge-score: single words, pairs, and common subsequences of the whole summary and
 of its sentences (what ROUGE-1.5.5, and so most papers, call ROUGE-L)."""
 
+LABELS = dict(zip(KINDS, ("ROUGE-1", "ROUGE-2", "ROUGE-L", "ROUGE-Lsum"), strict=True))
+"""What people call them."""
+
 MONITORED = KINDS[:3]
 """Those whose mean F1 a training monitors: the three that papers print, for each can rise while another falls."""
 
