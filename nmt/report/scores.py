@@ -10,7 +10,8 @@ from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
 from nmt.summaries.rouge import LABELS
 
-_SCORES = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER", "exact_match": "exact %", **LABELS}
+_SCORES: dict[str, str] = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER", "exact_match": "exact %"}
+_SCORES |= {str(kind): label for kind, label in LABELS.items()}
 """By their keys in a run's results, which hold those of translations or those of summaries."""
 
 _SEARCHES = ("beam", "greedy")
