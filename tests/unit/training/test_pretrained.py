@@ -149,7 +149,7 @@ def test_coverage_may_be_learned_by_a_model_that_has_learned_without_it(tmp_path
     rate = "training.learning_rate=1.0e-30"
     run = train(recipe, [*changes, rate, "model.attention.coverage=sum"], run=tmp_path / "run")
     before, after = load_bundle(start).model.state_dict(), weights_of(run)
-    assert after.keys() - before.keys() == {"decoder.attention.covered.weight"}
+    assert after.keys() - before.keys() == {"decoder.attention.covered.weight", "decoder.attention.on"}
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
     with pytest.raises(UserError, match=r"its model.attention.coverage is None, but the recipe's 'neural'; give it"):
         train(recipe, [*changes, "model.attention.coverage=neural"], run=tmp_path / "other")
