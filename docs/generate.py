@@ -92,7 +92,8 @@ def _text(text: str | None) -> str:
 
 def results_page() -> str:
     """One table of the committed result files, and one of BLEU by source length."""
-    runs = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    runs = {name: run for name, run in found.items() if "bleu" in run["test"]["beam"]}  # those of translations
     lines = [
         f"{_GENERATED}# Results\n",
         "Generated from the files in [results/](results/), each the `results.json` of one run; beside each lies the",

@@ -45,13 +45,13 @@ class FoundSummaries:
         translations: the best summary of each document.
         lines: their text, which was scored.
         seconds: the time that it took to find them.
-        measured: what they are.
+        scores: ROUGE, and what they are made of.
     """
 
     translations: list[Translation]
     lines: list[str]
     seconds: float
-    measured: Measured
+    scores: Measured
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class EvaluatedSummaries:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a result file."""
         return {
-            "beam": {**self.beam.measured.as_dict(), "beam_size": self.beam_size},
-            "greedy": self.greedy.measured.as_dict(),
+            "beam": {**self.beam.scores.as_dict(), "beam_size": self.beam_size},
+            "greedy": self.greedy.scores.as_dict(),
             "extracts": {name: found.as_dict() for name, found in self.extracts.items()},
             "reference": self.reference.as_dict(),
             "perplexity": self.perplexity,
@@ -104,12 +104,12 @@ class EvaluatedSummaries:
     def table(self, title: str) -> str:
         """A line for each search, each extract and the references, and what exactly was measured."""
         rows = {
-            "greedy": self.greedy.measured,
-            f"beam {self.beam_size}": self.beam.measured,
+            "greedy": self.greedy.scores,
+            f"beam {self.beam_size}": self.beam.scores,
             **self.extracts,
             "reference": self.reference,
         }
-        score = self.beam.measured.rouge
+        score = self.beam.scores.rouge
         assert score is not None
         intervals = ("{} {:.2f} to {:.2f}".format(LABELS[kind], *score.intervals[kind]["f1"]) for kind in KINDS)
         return "\n".join(

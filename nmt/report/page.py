@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from nmt.report.content import Cell, Chapter, Marked, Section, Table
 
-TITLE = "Translation report"
+TITLE = "Report of runs"
 
 
 def html_page(chapters: Sequence[Chapter]) -> str:

@@ -112,6 +112,15 @@ def test_each_part_can_be_had_by_itself(int8: bool, candidates: int, run: Path, 
     assert Translator.load(tmp_path / "one")(TEXTS) == Translator.from_bundle(made.bundle)(TEXTS)
 
 
+def test_a_summarizer_is_evaluated_by_rouge_before_and_after() -> None:
+    data = {"validation": "validation[:3]", "test": "test[:3]"}
+    bundle = make_bundle(data=data, evaluation={"type": "summarization"})
+    made = export(bundle, bundle.recipe.data, int8=True, candidates=0)
+    for evaluation in (made.before, made.after):
+        assert evaluation.as_dict()["beam"]["rouge1"] >= 0
+    assert made.table().count("ROUGE: F1, nrefs:1|refs:best|lines:3|") == 2
+
+
 def test_no_word_comes_that_is_not_on_the_shortlist(exported: Path) -> None:
     bundle = load_bundle(exported)
     translator = Translator.from_bundle(bundle, beam_size=4)

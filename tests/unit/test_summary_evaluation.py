@@ -3,20 +3,23 @@
 import json
 import math
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nmt.data.corpus import load_texts
 from nmt.errors import UserError
 from nmt.evaluation.evaluate import evaluate_translator, make_validation
 from nmt.evaluation.summaries import EvaluatedSummaries, evaluate_summaries
+from nmt.recipe.data import DataOptions
 from nmt.recipe.evaluation import SummarizationEvaluation
-from nmt.summaries.documents import documents
+from nmt.summaries.documents import Documents, documents
 from nmt.summaries.rates import rates
 from nmt.summaries.rouge import monitored, rouge
 from nmt.translation import Translation
 from nmt.translator import Translator
-from tests.fixtures_text import SOURCES, TARGETS, practised_bundle, tokenizer
+from tests.fixtures_text import SOURCES, TARGETS, practised_bundle, tokenizer, write_lines
 
 OPTIONS = SummarizationEvaluation(type="summarization")
 SOURCE_LINES = [*SOURCES[:3], SOURCES[3], SOURCES[3], "", *SOURCES[4:7]]
@@ -42,8 +45,8 @@ def test_a_document_with_two_references_is_summarized_once() -> None:
     assert found.beam.lines == translator()(found.sources)
     assert found.greedy.lines == translator(beam_size=1)(found.sources)
     for searched in (found.beam, found.greedy):
-        assert searched.measured.rouge == rouge(searched.lines, found.documents.references, OPTIONS)
-        assert searched.measured.rates == rates(searched.lines, found.sources)
+        assert searched.scores.rouge == rouge(searched.lines, found.documents.references, OPTIONS)
+        assert searched.scores.rates == rates(searched.lines, found.sources)
 
 
 def test_perplexity_is_of_every_reference() -> None:
@@ -74,7 +77,7 @@ def test_the_table_has_a_row_for_each() -> None:
     found = evaluation()
     rows = {line[:12].strip(): line[12:].split() for line in found.table("test").splitlines()}
     header = rows["test"]
-    for name, measured in (("greedy", found.greedy.measured), ("beam 3", found.beam.measured), *found.extracts.items()):
+    for name, measured in (("greedy", found.greedy.scores), ("beam 3", found.beam.scores), *found.extracts.items()):
         assert measured.rouge is not None
         scores = [f"{measured.rouge.f1[kind]:.2f}" for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")]
         assert rows[name][:4] == scores
@@ -109,3 +112,11 @@ def test_a_validation_summarizes_each_document_once() -> None:
 def test_what_cannot_be_evaluated_is_refused(sources: list[str]) -> None:
     with pytest.raises(UserError, match=r"the set is empty|2 summaries cannot be those of 1 documents"):
         evaluate_translator(translator(), sources, ["one", "two"] if sources else [], OPTIONS)
+
+
+def test_lists_of_summaries_are_references_of_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = [{"source": ["One.", "Two."], "target": ["first", "second"]}, {"source": ["Three."], "target": ["third"]}]
+    path = write_lines(tmp_path / "data.jsonl", [json.dumps(row) for row in rows])
+    found = documents(*load_texts(DataOptions(path=str(path)), "train"))
+    assert found == Documents(["One. Two.", "Three."], [["first", "second"], ["third"]])

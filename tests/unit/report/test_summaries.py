@@ -51,7 +51,7 @@ def summarizing_run(folder: Path, lines: Sequence[str]) -> Path:
 
     searched = FoundSummaries([Translation(line) for line in lines], list(lines), 1.0, measured(lines))
     beside = {name: measured(found) for name, found in extracts(DOCUMENTS.sources).items()}
-    evaluation = EvaluatedSummaries(DOCUMENTS, searched, searched, 4.5, 5, beside, searched.measured)
+    evaluation = EvaluatedSummaries(DOCUMENTS, searched, searched, 4.5, 5, beside, searched.scores)
     for name, content in evaluation.references().items():
         write_lines(folder / "hypotheses" / f"test.{name}", content)
     for search, result in evaluation.searches().items():
