@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nmt.commands.arguments import add_trained_model, load_trained, positive, say, whole, write_line
 from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.bundle import Bundle
 
 
 def add_export(commands: Any) -> None:
@@ -39,7 +42,7 @@ def _export(options: argparse.Namespace) -> None:
     exported = export(bundle, data, options.weights == "int8", options.shortlist, say)
     save_export(exported, options.folder.resolve())
     write_line(exported.table())
-    write_line(f"to translate: nmt translate --model {options.folder} < input.txt")
+    _say_use(exported.bundle, options.folder)
 
 
 def add_average(commands: Any) -> None:
@@ -73,6 +76,12 @@ def _average(options: argparse.Namespace) -> None:
     paths = options.models
     if chosen:
         paths = (best_checkpoints if options.best else last_checkpoints)(paths[0], chosen)
-    save_average(average(paths), options.output.resolve())
+    mean = average(paths)
+    save_average(mean, options.output.resolve())
     write_line(f"the mean of {', '.join(map(str, paths))}")
-    write_line(f"to translate: nmt translate --model {options.output} < input.txt")
+    _say_use(mean, options.output)
+
+
+def _say_use(bundle: "Bundle", folder: Path) -> None:
+    command = bundle.recipe.evaluation.command
+    write_line(f"to {command}: nmt {command} --model {folder} < input.txt")

@@ -24,6 +24,11 @@ class TranslationEvaluation(Section):
     samples: NonNegative = 3
     """Translations shown after each validation, and attention heat maps drawn at the end."""
 
+    @property
+    def command(self) -> str:
+        """The command that uses such a model."""
+        return "translate"
+
     def problems(self) -> Iterator[Problem]:
         """See `Section`."""
         if self.text == "tokenized" and self.bleu_tokenize != "none":
@@ -42,6 +47,11 @@ class SummarizationEvaluation(Section):
     or by the mean over all."""
     samples: NonNegative = 3
     """Summaries shown after each validation, and attention heat maps drawn at the end."""
+
+    @property
+    def command(self) -> str:
+        """The command that uses such a model."""
+        return "summarize"
 
 
 def _of_translations_unless_said(given: object) -> object:

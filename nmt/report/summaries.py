@@ -15,7 +15,7 @@ def summaries(shared: SharedSet) -> Section | None:
     return Section(
         "What the summaries are made of",
         [f"{MEANING[0].upper()}{MEANING[1:]}."],
-        tables=[Table("", ["", *COLUMNS], rows)],
+        tables=[Table("Summaries, extracts, references", ["", *COLUMNS], rows)],
     )
 
 

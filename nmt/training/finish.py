@@ -71,7 +71,8 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
     log.say(tested[shown].table(shown))
     if comparisons:
         log.say(comparison_table(comparisons, recipe))
-    log.say(f"to translate: nmt translate --model {folder} < input.txt")
+    command = recipe.evaluation.command
+    log.say(f"to {command}: nmt {command} --model {folder} < input.txt")
 
 
 def _choose_weights(trainer: pl.Trainer, task: TranslationTask) -> list[Path]:
