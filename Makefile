@@ -12,7 +12,7 @@ recipes:
 	nmt recipe check $$(find recipes -name '*.yaml')
 
 test:
-	pytest -m "not slow" --cov --cov-report=term-missing:skip-covered
+	pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term-missing:skip-covered
 
 test-all:
 	pytest

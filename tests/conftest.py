@@ -2,15 +2,18 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 
 # Before `datasets` is imported: what tests cache is their own, and no hub is ever asked.
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="nmt-tests-")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import pytest
 import torch
 from hypothesis import settings
 
 from nmt.model.fast import products
+from tests.bare import bare
 
 # One thread is the fastest for tiny tensors, and leaves the other cores to whoever else works on the machine.
 torch.set_num_threads(1)
@@ -23,3 +26,12 @@ settings.load_profile("nmt")
 
 # The tests' networks are small, and are to go the way that large ones go.
 products._FEWEST_NUMBERS = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Tests marked `bare` run in it, with the fixtures that are made for them."""
+    if item.get_closest_marker("bare") is None:
+        return (yield)
+    with bare():
+        return (yield)

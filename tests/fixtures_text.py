@@ -24,6 +24,7 @@ from nmt.recipe.tokenizer import TokenizerOptions
 from nmt.tokenizer import Tokenizer, TokenizerPair, train_tokenizer
 from nmt.training.loss import sequence_loss
 from nmt.translator import Translator
+from tests.bare import bare
 
 SOURCES = [row["de"] for row in number_corpus("train")[:600]]
 TARGETS = [row["en"] for row in number_corpus("train")[:600]]
@@ -96,11 +97,12 @@ def _practise(model: Seq2Seq, tokenizers: TokenizerPair, sources: list[str], tar
     read = tokenizers.encode_sources(sources)
     batch = make_batch([source.ids for source in read], tokenizers.encode_targets(targets, read))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss = sequence_loss(model, batch)
-        torch.autograd.backward(loss.objective / loss.tokens)
-        optimizer.step()
+    with bare():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = sequence_loss(model, batch)
+            torch.autograd.backward(loss.objective / loss.tokens)
+            optimizer.step()
 
 
 @cache

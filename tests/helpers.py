@@ -30,6 +30,7 @@ from nmt.search.search import search
 from nmt.search.types import Choice, Hypothesis, ModelStep, SearchSettings, StepModel
 from nmt.tokenizer import EOS
 from nmt.training.loss import sequence_loss
+from tests.bare import bare
 
 Array = npt.NDArray[np.float64]
 Ids = tuple[int, ...]
@@ -171,11 +172,12 @@ def practised_model(attention: str, layers: int | None = None) -> Seq2Seq:
     model = tiny_model(attention, hidden_size=8, **({"layers": layers} if layers else {}))
     batch = make_batch(SENTENCES, [sentence[::-1] for sentence in SENTENCES])
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    for _ in range(40):
-        optimizer.zero_grad()
-        loss = sequence_loss(model, batch)
-        torch.autograd.backward(loss.objective / loss.tokens)
-        optimizer.step()
+    with bare():
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss = sequence_loss(model, batch)
+            torch.autograd.backward(loss.objective / loss.tokens)
+            optimizer.step()
     return model.requires_grad_(False)
 
 

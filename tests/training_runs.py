@@ -1,9 +1,12 @@
-"""Small trainings for tests: a tiny recipe on the embedded corpus, and the real command in a subprocess."""
+"""Small trainings for tests: a tiny recipe on the embedded corpus, and the real command in a process of its own."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -25,7 +28,7 @@ TINY: dict[str, Any] = {
     "training": {"batch_size": 32, "learning_rate": 0.005},
     "trainer": {"max_epochs": 2, "accelerator": "cpu"},
     "search": {"max_length_ratio": 1.0, "max_length_extra": 5},
-    "evaluation": {"samples": 1},
+    "evaluation": {"samples": 0},
 }
 
 
@@ -42,17 +45,44 @@ def nmt_command(*arguments: str | Path) -> list[str]:
     return [str(Path(sys.executable).parent / "nmt"), *map(str, arguments)]
 
 
-def run_nmt(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command to its end."""
-    return subprocess.run(
-        nmt_command(*arguments),
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def run_installed_nmt(*arguments: str | Path, cwd: Path) -> CompletedProcess[str]:
+    """Runs the command to its end as a person does. It takes seconds to import what it needs."""
+    return subprocess.run(nmt_command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+_FORKING = multiprocessing.get_context("forkserver")
+_FORKING.set_forkserver_preload(
+    ["torch", "pytorch_lightning", "datasets", "sentencepiece", "sacrebleu", "sacremoses", "pydantic.main"]
+)
+
+
+def run_nmt(*arguments: str | Path, cwd: Path) -> CompletedProcess[str]:
+    """Runs the command to its end, in a fork of a process that has imported other people's packages, but none of ours.
+
+    Each command is also run once by `run_installed_nmt`.
+    """
+    command = nmt_command(*arguments)
+    with TemporaryDirectory() as folder:
+        outputs = [Path(folder) / name for name in ("stdout", "stderr")]
+        process = _FORKING.Process(target=_main, args=(command, cwd, outputs))
+        process.start()
+        process.join(300)
+        process.kill()
+        process.join()
+        found = CompletedProcess(command, process.exitcode or 0, *(path.read_text("utf-8") for path in outputs))
+        process.close()
+    return found
+
+
+def _main(command: list[str], cwd: Path, outputs: list[Path]) -> None:
+    os.chdir(cwd)
+    for stream, path in zip((sys.stdout, sys.stderr), outputs, strict=True):
+        with path.open("wb") as file:
+            os.dup2(file.fileno(), stream.fileno())
+    from nmt.cli import main
+
+    sys.argv = command
+    sys.exit(main())
 
 
 def weights_of(run: Path) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ import pytest
 from nmt.translator import Translator
 from nmt.unknown import read_dictionary
 from tests.fixtures_text import SOURCES, TARGETS, make_bundle, practised_bundle, saved, write_lines
-from tests.training_runs import run_nmt
+from tests.training_runs import run_installed_nmt, run_nmt
 
 PAIRS = [
     *zip(SOURCES[:4], TARGETS[:4], strict=True),
@@ -34,7 +34,7 @@ def arguments(files: dict[str, Path]) -> list[str | Path]:
 
 
 def test_links_on_as_many_lines(files: dict[str, Path], tmp_path: Path) -> None:
-    done = run_nmt("align", *arguments(files), cwd=tmp_path)
+    done = run_installed_nmt("align", *arguments(files), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.split("\n")
     assert lines.pop() == ""
@@ -103,7 +103,7 @@ def test_a_dictionary_is_learned_from_the_training_text(tmp_path: Path) -> None:
     pairs = [("ein Hund", "a dog"), ("ein Haus", "a house"), ("Hund", "dog"), ("", "x")] * 3
     for side, lines in zip(("de", "en"), zip(*pairs, strict=True), strict=True):
         write_lines(tmp_path / f"train.{side}", list(lines))
-    done = run_nmt("lexicon", "--model", model, cwd=tmp_path)
+    done = run_installed_nmt("lexicon", "--model", model, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "ein\ta\nHund\tdog\nHaus\thouse\n"
     (tmp_path / "words.tsv").write_text(done.stdout, encoding="utf-8")

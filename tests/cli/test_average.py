@@ -6,12 +6,14 @@ import torch
 from safetensors.torch import load_file
 
 from nmt import train
-from tests.training_runs import run_nmt, tiny_recipe, weights_of
+from tests.bare import bare
+from tests.training_runs import run_installed_nmt, run_nmt, tiny_recipe, weights_of
 
 
 def test_the_mean_of_the_best_checkpoints_is_the_runs_own_model(tmp_path: Path) -> None:
-    run = train(tiny_recipe(tmp_path, training={"average": 2}), run=tmp_path / "run")
-    done = run_nmt("average", run, "--best", "2", "-o", tmp_path / "best", cwd=tmp_path)
+    with bare():
+        run = train(tiny_recipe(tmp_path, training={"average": 2}), run=tmp_path / "run")
+    done = run_installed_nmt("average", run, "--best", "2", "-o", tmp_path / "best", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(f"to translate: nmt translate --model {tmp_path / 'best'} < input.txt\n")
     found, own = load_file(tmp_path / "best" / "model.safetensors"), weights_of(run)

@@ -8,7 +8,8 @@ import pytest
 
 from nmt import train
 from nmt.data.numbers import number_corpus
-from tests.training_runs import run_nmt, tiny_recipe
+from tests.bare import bare
+from tests.training_runs import run_installed_nmt, run_nmt, tiny_recipe
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
     figure = "system: known, metric: BLEU of numbers, source: a paper, band: [0, 100]"
     published = f"published=[{{{figure}, value: 50}}, {{{figure}, value: 40, of: validation.greedy.bleu}}]"
-    return train(tiny_recipe(folder), [published], run=folder / "runs" / "tiny" / "one")
+    with bare():
+        return train(tiny_recipe(folder), [published], run=folder / "runs" / "tiny" / "one")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def files(run: Path) -> tuple[Path, Path]:
 
 
 def test_the_newest_finished_run_is_evaluated_on_its_test_split(run: Path) -> None:
-    done = run_nmt("evaluate", "--json", cwd=run.parents[2])
+    done = run_installed_nmt("evaluate", "--json", cwd=run.parents[2])
     assert done.returncode == 0, done.stderr
     assert "using runs/tiny/one, the newest finished run" in done.stderr
     trained = json.loads((run / "results.json").read_text(encoding="utf-8"))["test"]

@@ -19,9 +19,10 @@ from nmt.errors import UserError
 from nmt.export import export
 from nmt.model.int8 import Int8Linear, Int8LSTMCell
 from nmt.model.shortlist import Shortlist
+from tests.bare import bare
 from tests.fixtures_text import make_bundle, saved
 from tests.helpers import ATTENTIONS
-from tests.training_runs import nmt_command, run_nmt, tiny_recipe
+from tests.training_runs import nmt_command, run_installed_nmt, run_nmt, tiny_recipe
 
 TEXTS = [row["de"] for row in number_corpus("test")[:15]]
 
@@ -29,16 +30,15 @@ TEXTS = [row["de"] for row in number_corpus("test")[:15]]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export")
-    return train(
-        tiny_recipe(folder, trainer={"max_epochs": 12}, model={"init": {"type": "xavier"}, "hidden_size": 48}),
-        run=folder / "runs" / "tiny" / "one",
-    )
+    recipe = tiny_recipe(folder, trainer={"max_epochs": 12}, model={"init": {"type": "xavier"}, "hidden_size": 48})
+    with bare():
+        return train(recipe, run=folder / "runs" / "tiny" / "one")
 
 
 @pytest.fixture(scope="module")
 def exported(run: Path) -> Path:
     folder = run.parents[2] / "small"
-    done = run_nmt("export", folder, "--shortlist", "8", cwd=run.parents[2])
+    done = run_installed_nmt("export", folder, "--shortlist", "8", cwd=run.parents[2])
     assert done.returncode == 0, done.stderr
     assert f"nmt translate --model {folder}" in done.stdout
     assert " pieces for a sentence, " in done.stdout

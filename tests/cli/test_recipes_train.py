@@ -23,7 +23,7 @@ from nmt.recipe.data import DataOptions
 from nmt.recipe.evaluation import EvaluationOptions, TranslationEvaluation, of_translations
 from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
-from tests.training_runs import run_nmt
+from tests.training_runs import run_installed_nmt
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "recipes").rglob("*.yaml"))
@@ -39,6 +39,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_trains(copy: Path, tmp_path: Path, name: str) -> None:
     recipe = load_recipe(copy / name).recipe
@@ -59,7 +60,7 @@ def test_the_installed_command_trains_a_recipe(copy: Path, tmp_path: Path) -> No
     name = copy / "recipes" / "de-en.yaml"
     recipe = load_recipe(name).recipe
     overrides = [*small_text(recipe.data, tmp_path), *small_network(recipe), *short_training(recipe)]
-    done = run_nmt("train", name, *overrides, cwd=tmp_path)
+    done = run_installed_nmt("train", name, *overrides, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (results,) = tmp_path.glob("runs/de-en/*/results.json")
     assert json.loads(results.read_text(encoding="utf-8"))["train"]["steps"] == 3

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nmt import train
-from tests.training_runs import run_nmt, tiny_recipe
+from tests.bare import bare
+from tests.training_runs import run_installed_nmt, run_nmt, tiny_recipe
 from tests.unit.report.test_page import check_page
 
 
@@ -21,11 +22,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "general": {"trainer": {"log_every_n_steps": 3}},
         "<other>": {"data": {"test": "validation[:12]"}, "model": {"attention": {"type": "none"}}},
     }
-    return {name: train(tiny_recipe(folder, **change), run=folder / name) for name, change in changes.items()}
+    with bare():
+        return {name: train(tiny_recipe(folder, **change), run=folder / name) for name, change in changes.items()}
 
 
 def test_page_and_markdown_hold_what_the_runs_reached(runs: dict[str, Path], tmp_path: Path) -> None:
-    done = run_nmt("report", *runs.values(), "--against", runs["general"], "-o", "out/here", cwd=tmp_path)
+    done = run_installed_nmt("report", *runs.values(), "--against", runs["general"], "-o", "out/here", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "out/here/index.html\n"
     assert sorted(path.name for path in (tmp_path / "out" / "here").iterdir()) == ["index.html", "report.md"]

@@ -121,6 +121,7 @@ def shared_folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> P
     return saved(bundle, tmp_path_factory.mktemp("damaged") / "model")
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("part", PARTS)
 @given(data=st.data())
 def test_any_damage_loads_or_is_told(shared_folder: Path, part: str, data: st.DataObject) -> None:

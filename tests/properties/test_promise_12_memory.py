@@ -56,7 +56,7 @@ print(json.dumps({"pairs": len(corpus), "sentences": sentences, "peak": peak}))
 """
 
 WORDS = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf"]
-FEW, MANY = 20_000, 200_000
+FEW, MANY = 40 * 256, 400 * 256
 
 
 def lines(size: int, word: str) -> Iterator[str]:
@@ -94,24 +94,25 @@ def test_the_corpus_stays_on_disk(tmp_path: Path) -> None:
     assert growth < 100 * (MANY - FEW)
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("kind", KINDS)
 def test_translating_holds_one_block(kind: str) -> None:
     bundle = KINDS[kind](make_bundle())
     with torch.no_grad():
         bundle.model.output.words.bias[EOS] = 1e4  # every translation ends at once
-    options = bundle.recipe.search.model_copy(update={"beam_size": 1, "batch_size": 256})
+    options = bundle.recipe.search.model_copy(update={"beam_size": 1, "batch_size": 64})
     translate = Translator(bundle.model, bundle.tokenizers, options)
 
     def peak(size: int) -> int:
         """Most bytes that Python held while so many lines were translated."""
         text = lines(size, "de")
-        stream = piecewise(iter(lambda: "".join(itertools.islice(text, 500)).encode(), b""))
+        stream = piecewise(iter(lambda: "".join(itertools.islice(text, 125)).encode(), b""))
         tracemalloc.start()
-        count = sum(1 for _ in translate.stream(read_blocks(stream, 512)))
+        count = sum(1 for _ in translate.stream(read_blocks(stream, 128)))
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert count == size
         return most
 
-    peak(600)
-    assert peak(6000) < 1.2 * peak(2000)
+    peak(150)
+    assert peak(1500) < 1.2 * peak(500)

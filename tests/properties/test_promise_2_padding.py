@@ -95,6 +95,7 @@ def run(attention: str, options: dict[str, Any], batch: Batch, precision: torch.
     return Pass(loss, gradients, outputs, weights)
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize(
     ("precision", "readable"), [(torch.float64, False), (torch.float64, True), (torch.float32, False)]
 )
@@ -147,6 +148,7 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @settings(max_examples=15)
 @given(

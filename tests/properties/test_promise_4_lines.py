@@ -99,6 +99,7 @@ def prepared(kind: str) -> Bundle:
     return replace(bundle, tokenizers=TokenizerPair(*prepared_sides, copies=bundle.tokenizers.copies))
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("kind", [*KINDS, "copying words"])
 @pytest.mark.parametrize("made", [practised, prepared])
 @settings(max_examples=30)

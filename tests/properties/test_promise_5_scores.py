@@ -21,6 +21,8 @@ from nmt.text import read_lines, write_text
 from tests.fixtures_text import SOURCES, TARGETS, practised_bundle, saved, write_lines
 from tests.training_runs import run_nmt, tiny_recipe
 
+pytestmark = pytest.mark.bare
+
 NAMES = {"BLEU": "bleu", "chrF2": "chrf", "TER": "ter"}
 
 HYPOTHESES = [

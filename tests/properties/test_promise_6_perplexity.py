@@ -17,6 +17,8 @@ from tests.fixtures_text import copying_bundle, exported, practised_bundle
 from tests.helpers import step_log_probs
 from tests.training_runs import last_weights, tiny_recipe
 
+pytestmark = pytest.mark.bare
+
 ROWS = list(enumerate(number_corpus("train")[:7]))
 
 

@@ -19,6 +19,8 @@ from nmt.training.checkpoint import WholeCheckpoints, load_checkpoint
 from nmt.training.interrupt import StopOnRequest
 from tests.training_runs import last_weights, nmt_command, run_nmt, tiny_recipe, weights_of
 
+pytestmark = pytest.mark.bare
+
 RANDOM: dict[str, dict[str, Any]] = {
     "data": {"subword_sampling": 0.3},
     "model": {"dropout": 0.3},

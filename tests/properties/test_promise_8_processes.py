@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training_runs import last_weights, run_nmt, tiny_recipe
+from tests.training_runs import last_weights, run_installed_nmt, run_nmt, tiny_recipe
 
 EPOCHS = 2
 
@@ -28,7 +28,7 @@ def test_two_processes_train_like_one(tmp_path: Path, accumulate: int, training:
     recipe = tiny_recipe(tmp_path, data={"train": "train[:193]"}, trainer=trainer, training=training)
     one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
-    two = run_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
+    two = run_installed_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
     assert two.returncode == 0, two.stderr
 
     first, second = last_weights(tmp_path / "one"), last_weights(tmp_path / "two")
@@ -55,7 +55,7 @@ def test_two_processes_draw_translations_of_their_own(tmp_path: Path) -> None:
         training={"objective": objective},
         trainer={"max_epochs": 1},
     )
-    two = run_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
+    two = run_installed_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
     assert two.returncode == 0, two.stderr
     one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training_runs import run_nmt
+from tests.training_runs import run_installed_nmt
 
 WRONG = """\
 data: {path: corpus, source: no, target: en}
@@ -19,7 +19,7 @@ HEAVY = ("torch", "datasets", "pytorch_lightning", "sentencepiece", "sacrebleu",
 @pytest.mark.parametrize("command", [["train"], ["recipe", "check"], ["recipe", "show"]], ids=" ".join)
 def test_every_command_tells_all_mistakes_and_leaves_nothing_behind(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "my.yaml").write_text(WRONG, encoding="utf-8")
-    done = run_nmt(*command, "my.yaml", "training.batchsize=3", cwd=tmp_path)
+    done = run_installed_nmt(*command, "my.yaml", "training.batchsize=3", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == [

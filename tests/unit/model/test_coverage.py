@@ -77,6 +77,7 @@ def test_coverage_is_accumulated_as_the_paper_says_and_enters_the_score(name: st
                 np.testing.assert_allclose(numpy_of(seen[row, place]), before[row, place], rtol=0, atol=1e-12)
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("name", KINDS)
 def test_the_gradient_goes_through_all_steps(name: str) -> None:
     attention = made(name)

@@ -425,6 +425,7 @@ def _turned(target: list[int], position: int, by: int) -> list[int]:
     return target[:position] + [4 + (word + by) % 5 for word in target[position:]]
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize(
     ("attention", "options"),
     [

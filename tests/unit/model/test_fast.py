@@ -384,6 +384,7 @@ def test_dropout_between_layers_is_drawn_for_each_step_and_row() -> None:
         assert not torch.equal(outputs[0], outputs[1])
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("name", ["general-fed", "concat", "bahdanau", "plain"])
 def test_dropout_between_layers_has_its_gradient(name: str) -> None:
     """Against differences, with the same draws each time."""

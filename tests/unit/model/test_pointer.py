@@ -71,6 +71,7 @@ def test_loss_and_scores_are_equation_9(name: str) -> None:
         assert loss.tokens.item() == len(expected)
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("way", [nullcontext, readable_steps])
 @pytest.mark.parametrize("name", POINTERS)
 def test_the_loss_has_the_right_gradients(name: str, way: type) -> None:

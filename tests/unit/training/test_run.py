@@ -33,6 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data={"subword_sampling": 0.3},
         model={"dropout": 0.2, "tie_output": True, "share_embeddings": True},
         training={"label_smoothing": 0.1, "average": 2, "monitor": "perplexity", "patience": 3},
+        evaluation={"samples": 1},
     )
     return train(recipe, ["trainer.max_epochs=3"], run=folder / "run")
 
