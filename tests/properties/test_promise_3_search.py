@@ -213,6 +213,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize(
     ("attention", "way", "beam_size", "alpha"),
     [
