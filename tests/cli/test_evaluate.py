@@ -83,7 +83,7 @@ def test_a_part_of_another_split_and_another_beam(run: Path, tmp_path: Path) -> 
 def test_scores_of_given_translations_make_up_the_perplexity(
     run: Path, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    done = run_nmt(
+    done = run_installed_nmt(
         "score", "--model", run, "--source", files[0], "--target", files[1], "search.batch_size=4", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
