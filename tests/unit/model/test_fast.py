@@ -30,7 +30,7 @@ from nmt.model.fast import decoder as fast
 from nmt.model.fast.cross_entropy import linear_cross_entropy
 from nmt.model.fast.dropout import dropout
 from nmt.model.fast.products import goes_fast, linear, product, readable_steps
-from nmt.model.fast.tanh import tanh, tanh_into
+from nmt.model.fast.tanh import tanh, tanh_in_place, tanh_into
 from nmt.model.mask import length_mask
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.model import ModelOptions
@@ -109,6 +109,10 @@ def test_the_hyperbolic_tangent(dtype: torch.dtype) -> None:
     assert torch.equal(tanh(values), values.tanh())
     (gradient,) = torch.autograd.grad(tanh(values).sum(), [values])
     torch.testing.assert_close(gradient, 1 - values.detach().tanh() ** 2)
+    found = tanh_in_place(1 * values)
+    torch.testing.assert_close(found, values.tanh())
+    (gradient,) = torch.autograd.grad((torch.arange(5) * found).sum(), [values])
+    torch.testing.assert_close(gradient, torch.arange(5) * (1 - values.detach().tanh() ** 2))
 
 
 def test_parts_of_matrices_multiply_like_copies() -> None:
