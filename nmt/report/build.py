@@ -8,6 +8,7 @@ from nmt.errors import UserError
 from nmt.report import scores
 from nmt.report.collect import Run, SharedSet, comparable, read_runs
 from nmt.report.content import Chapter, Section
+from nmt.report.copies import copied_lines, copies
 from nmt.report.curves import bleu_by_length, learning_curves
 from nmt.report.gradients import gradients
 from nmt.report.models import Inspection, inspect, load_set
@@ -81,15 +82,17 @@ def _with_text(shared: SharedSet, chosen: Run, say: Callable[[str], None]) -> li
     except UserError as error:
         reason = f"The text of the set is not at hand: {error}"
         return [*_of_models(shared.runs, [], {}, [reason]), translations(shared, chosen, None)]
-    lines = aligned_lines(texts.lines)
+    lines, copied = aligned_lines(texts.lines), copied_lines(texts.lines)
     inspected, problems = {}, []
     for run in shared.runs:
         say(f"{run.name}: alignments and gradients")
         try:
-            inspected[run.name] = inspect(run, texts, lines)
+            inspected[run.name] = inspect(run, texts, lines, copied)
         except UserError as error:
             problems.append(f"Left out: {run.name}. {error}")
-    return [*_of_models(shared.runs, lines, inspected, problems), translations(shared, chosen, texts.lines)]
+    sections = [*_of_models(shared.runs, lines, inspected, problems), translations(shared, chosen, texts.lines)]
+    shown = {name: found.copies for name, found in inspected.items() if found.copies}
+    return [*sections, copies(copied, shown)] if shown else sections
 
 
 def _of_models(

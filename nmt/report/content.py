@@ -63,6 +63,36 @@ class Strip:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A source and what was written of it.
+
+    Attributes:
+        caption: whose it is.
+        source: its words.
+        written: the words written.
+        copied: what part of the probability of each of these is copying.
+        weights: how much each of these looked at each word of the source.
+    """
+
+    caption: str
+    source: Sequence[str]
+    written: Sequence[str]
+    copied: Sequence[float]
+    weights: Sequence[Sequence[float]]
+
+    @property
+    def were_copied(self) -> list[bool]:
+        """Of which words more was copied than made."""
+        return [share > 0.5 for share in self.copied]
+
+    @property
+    def looked_at(self) -> list[float]:
+        """How much each word of the source was looked at by all that were written, 1 at the most."""
+        columns = zip(*self.weights, strict=True) if self.weights else [()] * len(self.source)
+        return [min(sum(column, start=0.0), 1.0) for column in columns]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the report.
 
@@ -72,6 +102,7 @@ class Section:
         legend: which line is which run, for all its drawings.
         strips: the drawings.
         tables: the numbers.
+        passages: sources and what was written of them.
     """
 
     title: str
@@ -79,6 +110,7 @@ class Section:
     legend: Markup = field(default_factory=Markup)
     strips: Sequence[Strip] = ()
     tables: Sequence[Table] = ()
+    passages: Sequence[Passage] = ()
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,12 @@ class Inspection:
     Attributes:
         alignments: of each sentence that was asked for; None where the model has no attention.
         norms: of the gradient, by distance; none if there is no sentence to measure.
+        copies: the alignment of the words of each sentence that is to show copied words; none without a pointer.
     """
 
     alignments: Sequence[Alignment | None]
     norms: Sequence[float]
+    copies: Sequence[Alignment] = ()
 
 
 def load_set(shared: SharedSet) -> Texts:
@@ -69,8 +71,14 @@ def _load_set(run: Run) -> Texts:
     return Texts(sources, references, documents(sources, references).sources if summarizes else sources)
 
 
-def inspect(run: Run, texts: Texts, lines: Sequence[int]) -> Inspection:
+def inspect(run: Run, texts: Texts, lines: Sequence[int], copied: Sequence[int]) -> Inspection:
     """Aligns the given lines with the model's translations of them, and measures its gradients.
+
+    Args:
+        run: whose model it is.
+        texts: the set.
+        lines: numbers of the lines whose pieces are aligned.
+        copied: of those whose words are, by a model with a pointer.
 
     Raises:
         UserError: if the run has no model that can be loaded.
@@ -80,4 +88,8 @@ def inspect(run: Run, texts: Texts, lines: Sequence[int]) -> Inspection:
     sources = [texts.lines[line] for line in lines]
     found = [translations[0] for translations in translator.translate(sources)]
     alignments = [translator.align(*pair) for pair in zip(sources, found, strict=True)]
-    return Inspection(alignments, reach(bundle, texts.sources, texts.references))
+    norms = reach(bundle, texts.sources, texts.references)
+    if not bundle.recipe.model.pointer:
+        return Inspection(alignments, norms)
+    sources = [texts.lines[line] for line in copied]
+    return Inspection(alignments, norms, [pair.words for pair in translator.align_all(sources, translator(sources))])

@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from markupsafe import Markup, escape
 
-from nmt.report.content import Cell, Chapter, Marked, Section, Table
+from nmt.report.content import Cell, Chapter, Marked, Passage, Section, Table
+from nmt.report.svg import FAINTEST
 
 TITLE = "Report of runs"
 
@@ -23,6 +24,7 @@ def html_page(chapters: Sequence[Chapter]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["shades"] = _shades
     page = environment.get_template("page.html.jinja")
     return page.render(title=TITLE, chapters=chapters, version=version("nmt"))
 
@@ -30,6 +32,22 @@ def html_page(chapters: Sequence[Chapter]) -> str:
 def _breakable(name: str) -> Markup:
     """With places where a narrow column may break a path or a dotted key."""
     return Markup(re.sub(r"([./_])", r"\1<wbr>", str(escape(name))))
+
+
+def _shades(passage: Passage, name: str) -> Markup:
+    """How strong each word of a source is shaded: by all that was written, or by the word that is pointed at.
+
+    Rules of style do without a program in the page. Those of a single word are the stronger ones.
+    """
+    rules = [f":where(#{name}) .s{at}{{--a:{share:.2f}}}" for at, share in _visible(passage.looked_at)]
+    for word, weights in enumerate(passage.weights):
+        chosen = f"#{name}:has(.w{word}:is(:hover,:focus))"
+        rules += [f"{chosen} .s{at}{{--a:{min(weight, 1.0):.2f}}}" for at, weight in _visible(weights)]
+    return Markup("\n".join(rules))
+
+
+def _visible(weights: Sequence[float]) -> list[tuple[int, float]]:
+    return [(at, weight) for at, weight in enumerate(weights) if weight >= FAINTEST]
 
 
 def markdown_page(chapters: Sequence[Chapter]) -> str:
@@ -46,6 +64,9 @@ def _markdown_section(section: Section) -> Iterator[str]:
     yield from [f"### {_escaped(section.title)}", "", *_paragraphs(section.text)]
     for table in section.tables:
         yield from [f"**{_escaped(table.caption)}**", "", *_markdown_table(table), ""]
+    for passage in section.passages:
+        parts = zip(passage.written, passage.were_copied, strict=True)
+        yield from [f"**{_escaped(passage.caption)}**", "", _markdown_cell(Marked(tuple(parts))), ""]
 
 
 def _paragraphs(texts: Sequence[str]) -> Iterator[str]:

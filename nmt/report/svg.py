@@ -23,7 +23,9 @@ _MARKS = (  # around the origin
 _MOST_MARKS = 40  # points of a line that each get one
 _CELL = 16  # of a matrix, in pixels
 _LETTER = 6.9  # mean width of one, in pixels
-_FAINTEST = 0.02  # weight that is drawn
+
+FAINTEST = 0.02
+"""Weight of an attention that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -202,5 +204,5 @@ def _cells(alignment: Alignment, left: Number, top: Number) -> Markup:
         cell.format(weight, left + column * _CELL, top + row * _CELL, _CELL, _CELL, -_CELL)
         for row, weights in enumerate(alignment.weights.tolist())
         for column, weight in enumerate(weights)
-        if weight >= _FAINTEST
+        if weight >= FAINTEST
     )

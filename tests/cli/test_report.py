@@ -19,7 +19,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("report")
     changes: dict[str, dict[str, dict[str, object]]] = {
         "plain": {"model": {"attention": {"type": "none"}}},
-        "general": {"trainer": {"log_every_n_steps": 3}},
+        "general": {"trainer": {"log_every_n_steps": 3}, "model": {"pointer": True}},
         "<other>": {"data": {"test": "validation[:12]"}, "model": {"attention": {"type": "none"}}},
     }
     with bare():
@@ -42,7 +42,9 @@ def test_page_and_markdown_hold_what_the_runs_reached(runs: dict[str, Path], tmp
     assert results["test"]["beam"]["signatures"]["bleu"] in reader.text
     titles = ["Scores", "Significance", "What differs", "Size and time", "Learning curves", "BLEU by source length"]
     titles += ["Alignments", "Gradient by distance", "Translations"]
-    assert re.findall(r"^### (.*)$", text, flags=re.MULTILINE) == titles + [t for t in titles if t != "What differs"]
+    expected = [*titles, "Copied words", *(title for title in titles if title != "What differs")]
+    assert re.findall(r"^### (.*)$", text, flags=re.MULTILINE) == expected
+    assert reader.text.count(", general") == 3  # of the run that copies
     assert reader.text.count("different sets") == 1
     assert "Against general" in text
     assert "Intervals" in text  # the other test set has one run
