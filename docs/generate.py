@@ -27,10 +27,9 @@ def fields_page() -> str:
     lines = [f"{_GENERATED}# Every field of a recipe\n\nSee [recipes.md](recipes.md) for how recipes work.\n"]
     for name, info in Recipe.model_fields.items():
         members = _sections(info)
-        prefix = f"{name}[]." if get_origin(info.annotation) is list else f"{name}."  # one for each of its entries
         lines.append(f"## `{name}`\n\n{_about(name, members)}\n")
         lines.append("| field | default | meaning |\n|---|---|---|")
-        lines += _member_rows(members, prefix)
+        lines += _member_rows(members, _within(name, info))
         lines.append("")
     return "\n".join(lines)
 
@@ -43,8 +42,13 @@ def _rows(section: type[BaseModel], prefix: str, note: str = "") -> list[str]:
         if len(members) > 1:
             meaning = _about(prefix + name, members)
         rows.append(f"| `{prefix}{name}`{note} | {_default(info)} | {_choices(info)}{meaning} |".replace("\n", " "))
-        rows += _member_rows(members, f"{prefix}{name}.", note)
+        rows += _member_rows(members, _within(prefix + name, info), note)
     return rows
+
+
+def _within(key: str, info: FieldInfo) -> str:
+    """What the keys within a group begin with; of a list of groups, those of each."""
+    return f"{key}[]." if get_origin(info.annotation) is list else f"{key}."
 
 
 def _about(key: str, members: Sequence[type[BaseModel]]) -> str:
