@@ -18,14 +18,21 @@ PER_SENTENCE = {
     "optimizer": {"type": "sgd"},
     "learning_rate": 0.1,
 }  # whose steps have its size
+PHASES = {"phases": [{"epochs": 1, "cut_source": 20, "coverage": False}], "coverage_loss": 1.0}
+COVERED = {"attention": {"type": "additive", "size": 8, "coverage": "sum"}, "pointer": True}
 
 
-@pytest.mark.parametrize(("accumulate", "training"), [(1, {}), (2, PER_SENTENCE)])
-def test_two_processes_train_like_one(tmp_path: Path, accumulate: int, training: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("accumulate", "training", "model"), [(1, {}, {}), (2, PER_SENTENCE | PHASES, COVERED)], ids=["plain", "phases"]
+)
+def test_two_processes_train_like_one(
+    tmp_path: Path, accumulate: int, training: dict[str, object], model: dict[str, object]
+) -> None:
     # 193 pairs in batches of 32 leave one for the last, of which the second process has no share; 25 validation lines
     # cannot be shared out evenly either.
     trainer = {"max_epochs": EPOCHS, "accumulate_grad_batches": accumulate}
-    recipe = tiny_recipe(tmp_path, data={"train": "train[:193]"}, trainer=trainer, training=training)
+    data = {"train": "train[:193]"}
+    recipe = tiny_recipe(tmp_path, data=data, model=model, trainer=trainer, training=training)
     one = run_nmt("train", recipe, "--run", "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
     two = run_installed_nmt("train", recipe, "trainer.devices=2", "trainer.strategy=ddp", "--run", "two", cwd=tmp_path)
