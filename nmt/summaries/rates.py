@@ -18,9 +18,9 @@ class Rates:
 
     Attributes:
         novel: n-grams that do not stand in the document, for n from 1 to 4 (See et al. 2017, figure 6).
-        coverage: words in a fragment that is copied from the document (Grusky et al. 2018, equation 1). All are that
-            stand in it: this is what the new 1-grams leave.
-        density: mean length in words of the copied fragment in which a word stands (equation 2); no percentage.
+        coverage: words in a fragment that is copied from the document (extractive fragment coverage of Grusky et al.
+            2018). All are that stand in it: this is what the new 1-grams leave.
+        density: mean length in words of the copied fragment in which a word stands (their density); no percentage.
         repeated: n-grams that the same summary has had before, for n from 1 to 4 (See et al. 2017, figure 4).
         words: mean number of words of a summary; no percentage.
     """
@@ -58,27 +58,23 @@ def share(part: int, whole: int) -> float | None:
 def fragments(summary: Sequence[str], source: Sequence[str]) -> Iterator[Sequence[str]]:
     """Cuts a summary into the longest runs of words that stand in the document in this order, from left to right.
 
-    Words that are not in the document are left out (Grusky et al. 2018, figure 3).
+    Words that are not in the document are left out. These are the extractive fragments of Grusky et al. 2018.
     """
     places: dict[str, list[int]] = {}
     for place, word in enumerate(source):
         places.setdefault(word, []).append(place)
     start = 0
     while start < len(summary):
-        length = max((_common(summary[start:], source[place:]) for place in places.get(summary[start], ())), default=0)
+        length = max((_common(summary, start, source, place) for place in places.get(summary[start], ())), default=0)
         if length:
             yield summary[start : start + length]
         start += max(length, 1)
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many words two texts begin with alike."""
-    length = 0
-    for word, same in zip(one, other, strict=False):
-        if word != same:
-            break
-        length += 1
-    return length
+def _common(one: Sequence[str], start: int, other: Sequence[str], place: int) -> int:
+    """How many words two texts have alike from a place in each."""
+    most = min(len(one) - start, len(other) - place)
+    return next((length for length in range(most) if one[start + length] != other[place + length]), most)
 
 
 def _lower(text: str) -> list[str]:
