@@ -46,6 +46,7 @@ def mean_table(models: list[Seq2Seq]) -> Table:
     return log_probs
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_an_ensemble_searches_by_the_mean_of_the_probabilities(beam_size: int) -> None:
     settings = SearchSettings(BOS, EOS, (PAD, BOS), beam_size, min(beam_size, 2), 1.0, 1.0, 2)

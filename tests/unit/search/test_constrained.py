@@ -85,6 +85,7 @@ def test_without_phrases_it_is_beam_search(beam_size: int) -> None:
             assert_same_hypotheses(ours, theirs)
 
 
+@pytest.mark.bare
 @given(st.lists(st.integers(0, 3), max_size=4), st.sampled_from([1, 2, 4]))
 def test_a_translation_does_not_depend_on_its_batch(indices: list[int], beam_size: int) -> None:
     table = hashed_table(3, VOCAB, sharpness=3.0)

@@ -82,6 +82,7 @@ def test_the_risk_is_the_expected_cost_of_all_candidates(sharpness: float) -> No
     assert not loss.nll.requires_grad
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("attention", ["general", "additive"])
 def test_its_gradient_is_that_of_the_exact_risk(attention: str) -> None:
     """Central differences of the enumerated risk, for some numbers of every parameter."""
@@ -218,6 +219,7 @@ def test_translations_are_drawn_as_often_as_they_are_probable() -> None:
             assert abs(drawn.count(list(ids)) - samples * probability) <= 5 * deviation + 1
 
 
+@pytest.mark.bare
 def test_a_model_that_has_begun_to_learn_gets_better_at_what_it_costs() -> None:
     model = deepcopy(practised_model("general")).requires_grad_()
     batch = make_batch(SENTENCES, [sentence[::-1] for sentence in SENTENCES])

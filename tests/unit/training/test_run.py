@@ -205,6 +205,7 @@ def test_a_network_for_which_there_is_no_memory_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
+@pytest.mark.bare
 def test_the_planned_steps_are_those_that_are_made(tmp_path: Path) -> None:
     options = {"training": {"batch_size": 30}, "trainer": {"accumulate_grad_batches": 4, "max_epochs": 3}}
     run = train(tiny_recipe(tmp_path, **options, data={"test": None}), run=tmp_path / "run")
@@ -213,6 +214,7 @@ def test_the_planned_steps_are_those_that_are_made(tmp_path: Path) -> None:
     assert last["global_step"] == 6
 
 
+@pytest.mark.bare
 def test_a_schedule_of_epochs_changes_the_rate_between_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many batches an epoch has: here, of tokens, not always as many."""
     original = TranslationTask.on_before_optimizer_step
@@ -230,6 +232,7 @@ def test_a_schedule_of_epochs_changes_the_rate_between_them(tmp_path: Path, monk
     assert rates == {0: {0.5}, 1: {0.5}, 2: {0.25}, 3: {0.25}, 4: {0.125}, 5: {0.125}}
 
 
+@pytest.mark.bare
 def test_a_risk_is_the_mean_over_sentences_however_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One step on all sentences, in one batch or in several that are accumulated."""
 
@@ -254,6 +257,7 @@ def test_a_risk_is_the_mean_over_sentences_however_they_come(tmp_path: Path, mon
         torch.testing.assert_close(weights[1][name], weight, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize(("size", "accumulate"), [(40, 1), (9, 5)])
 def test_the_gradient_is_the_sum_over_tokens_divided_by_sentences(
     size: int, accumulate: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -369,6 +373,7 @@ def test_a_training_shorter_than_the_first_validation_keeps_its_last_weights(tmp
     assert json.loads((run / "results.json").read_text(encoding="utf-8"))["train"]["steps"] == 3
 
 
+@pytest.mark.bare
 def test_bfloat16_trains_like_float32_but_for_rounding(tmp_path: Path) -> None:
     perplexities = []
     for precision in ("32-true", "bf16-mixed"):
