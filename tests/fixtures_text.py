@@ -15,7 +15,6 @@ from nmt.data.batch import make_batch
 from nmt.data.lexicon import learn_lexicon
 from nmt.data.numbers import number_corpus
 from nmt.model.build import build_model
-from nmt.model.fast.products import readable_steps
 from nmt.model.int8 import observed_limits, quantise
 from nmt.model.seq2seq import Seq2Seq
 from nmt.model.shortlist import Shortlist
@@ -98,7 +97,7 @@ def _practise(model: Seq2Seq, tokenizers: TokenizerPair, sources: list[str], tar
     read = tokenizers.encode_sources(sources)
     batch = make_batch([source.ids for source in read], tokenizers.encode_targets(targets, read))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
-    with bare(), readable_steps():  # the fast ones are slower for so little
+    with bare():
         for _ in range(steps):
             optimizer.zero_grad()
             loss = sequence_loss(model, batch)

@@ -18,7 +18,6 @@ from nmt.model.cells import StackedCell
 from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoder, TorchReader
 from nmt.model.fast.layers import LSTM, LSTMCell
-from nmt.model.fast.products import readable_steps
 from nmt.model.int8 import observed_limits, quantise
 from nmt.model.seq2seq import Seq2Seq, TranslationState
 from nmt.model.shortlist import Shortlist
@@ -173,7 +172,7 @@ def practised_model(attention: str, layers: int | None = None) -> Seq2Seq:
     model = tiny_model(attention, hidden_size=8, **({"layers": layers} if layers else {}))
     batch = make_batch(SENTENCES, [sentence[::-1] for sentence in SENTENCES])
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    with bare(), readable_steps():  # the fast ones are slower for so little
+    with bare():
         for _ in range(40):
             optimizer.zero_grad()
             loss = sequence_loss(model, batch)

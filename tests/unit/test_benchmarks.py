@@ -243,6 +243,7 @@ def test_without_a_change_the_training_learns_the_same(lever: changes.Lever) -> 
     assert found == pytest.approx(expected, rel=2e-2 if "dropout" in lever.name else 1e-4)
 
 
+@pytest.mark.bare
 @pytest.mark.parametrize("lever", [*changes.SEARCH, *changes.EXPORTED], ids=lambda lever: lever.name)
 def test_without_a_change_the_search_finds_the_same(lever: changes.Lever) -> None:
     kind = "exported" if lever in changes.EXPORTED else "trained"
