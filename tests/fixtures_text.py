@@ -120,7 +120,7 @@ def copying_bundle(kind: str = "word") -> Bundle:
     bundle = make_bundle(tokenizer={"type": kind}, model=see | sizes)
     lines = [f"{line} Wort{number} {number}" for number, line in enumerate(SOURCES[:8])]
     # Of pieces there are several times as many as of words, and all of them are known.
-    _practise(bundle.model.requires_grad_(True), bundle.tokenizers, lines, lines, 60 if kind == "word" else 8)
+    _practise(bundle.model.requires_grad_(True), bundle.tokenizers, lines, lines, 200 if kind == "word" else 8)
     bundle.model.requires_grad_(False)
     return bundle
 

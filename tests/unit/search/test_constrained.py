@@ -121,7 +121,7 @@ def test_progress_knows_what_is_missing_and_how_it_could_come(phrases: list[list
 
 def test_other_processors_could_make_it_impossible() -> None:
     settings = replace(SETTINGS, processors=(BlockedNgrams(1),))
-    with pytest.raises(ValueError, match="cannot be had with other processors"):
+    with pytest.raises(ValueError, match="cannot be had with processors or a penalty at every step"):
         constrained_search(TableModel(hashed_table(0, VOCAB, 3.0)), *source_batch([(2,)]), settings, [[(2,)]])
 
 
