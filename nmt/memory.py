@@ -1,6 +1,7 @@
 """Memory: kept once it is taken, and what is said when it runs out."""
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,3 +49,18 @@ def enough_memory(what: str, lower: str) -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise ProcessError(f"out of memory with {what}; lower {lower}") from None
         raise
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most memory so far, in bytes: on a GPU that of this process's tensors, elsewhere all that the process had.
+
+    None where the system does not say.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return None
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # which counts KiB elsewhere

@@ -88,16 +88,18 @@ def cost(shared: SharedSet) -> Section:
     """Size and time."""
     text = [
         "Time is that of the training with its validations, on whatever machine it was; target tokens a second count "
-        "real pieces over the training steps alone."
+        "real pieces over the training steps alone. Memory is the most that the training had: on a GPU of its tensors, "
+        "elsewhere of the whole process."
     ]
-    header = ["run", "parameters", "epochs", "steps", "seconds", "target tokens/s"]
+    header = ["run", "parameters", "epochs", "steps", "seconds", "target tokens/s", "memory, GiB"]
     return Section("Size and time", text, tables=[Table("Size and time", header, [_cost_row(r) for r in shared.runs])])
 
 
 def _cost_row(run: Run) -> list[str]:
     train = run.results["train"]
     counts = (run.results["parameters"], train["epochs"], train["steps"], train["seconds"])
-    return [run.name, *(f"{count:,.0f}" for count in counts), f"{train['target_tokens_per_second']:,.0f}"]
+    speed, peak = f"{train['target_tokens_per_second']:,.0f}", train.get("peak_memory_bytes")  # older runs have none
+    return [run.name, *(f"{count:,.0f}" for count in counts), speed, f"{peak / 2**30:.2f}" if peak else NOTHING]
 
 
 def differences(shared: SharedSet) -> Section | None:

@@ -69,6 +69,7 @@ def test_results_hold_scores_speed_hashes_and_versions(finished: Path) -> None:
     assert results["train"]["epochs"] == 3
     assert results["train"]["seconds"] > 0
     assert results["train"]["target_tokens_per_second"] > 0
+    assert results["train"]["peak_memory_bytes"] > 2**27  # torch alone takes more
     assert results["hashes"].keys() == {"train", "validation", "test", "tokenizers"}
     assert results["versions"]["torch"] == torch.__version__
 
