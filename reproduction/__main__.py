@@ -1,7 +1,8 @@
-"""Makes docs/reproduction.md: result files of finished runs, and the page.
+"""Makes docs/reproduction.md and the figures of docs/summarization.md: result files of finished runs, and the pages.
 
 python -m reproduction train FOLDER [--source en --target de] [--seed 2] [data.path=...]
 python -m reproduction collect recipes/multi30k/feed.yaml RUN ... --commit COMMIT
+python -m reproduction collect recipes/summarization/samsum.yaml RUN ... --commit COMMIT
 python -m reproduction bentrevett recipes/de-en.yaml RUN --commit COMMIT
 python -m reproduction page
 """
@@ -19,6 +20,8 @@ from reproduction.collect import describe, full_name, this_commit, with_sets
 from reproduction.files import FOLDER, PROTOCOL, Result, name_of, read_results, write_json
 from reproduction.page import page
 from reproduction.searches import measure
+from reproduction.summaries import PAGE as SUMMARIES_PAGE
+from reproduction.summaries import SUMMARIES, by_documents, summarizes, with_measured
 from reproduction.training import RECIPES, missing, train_rows
 
 PAGE = FOLDER.with_suffix(".md")
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     protocol = commands.add_parser("bentrevett", help="score a run as bentrevett/pytorch-seq2seq does")
     _add_run(protocol, 1)
     protocol.set_defaults(run_command=_bentrevett)
-    commands.add_parser("page", help="write docs/reproduction.md").set_defaults(run_command=_page)
+    commands.add_parser("page", help="write the pages").set_defaults(run_command=_page)
     return parser
 
 
@@ -76,12 +79,15 @@ def _train(options: argparse.Namespace) -> None:
 def _collect(options: argparse.Namespace) -> None:
     for run in read_runs(options.run):
         found = describe(run, options.recipe, options.row or options.recipe.stem, options.commit)
+        if summarizes(run):
+            _write({**found, **by_documents(run)}, SUMMARIES)
+            continue
         measured = {} if options.scores_only else measure(run, options.device, _say)
         _write(with_sets({**found, **measured}, options.set))
 
 
-def _write(result: Result) -> None:
-    path = FOLDER / f"{name_of(result)}.json"
+def _write(result: Result, folder: Path = FOLDER) -> None:
+    path = folder / f"{name_of(result)}.json"
     write_json(path, result)
     _say(f"written: {path}")
 
@@ -95,6 +101,7 @@ def _bentrevett(options: argparse.Namespace) -> None:
 
 def _page(_options: argparse.Namespace) -> None:
     write_text(PAGE, page())
+    write_text(SUMMARIES_PAGE, with_measured(SUMMARIES_PAGE.read_text(encoding="utf-8"), read_results(SUMMARIES)))
 
 
 def _say(text: str) -> None:

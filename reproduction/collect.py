@@ -13,6 +13,8 @@ from nmt.report.collect import Run
 from reproduction.differences import changed, fields
 from reproduction.files import ROOT, Result, recipe_name
 
+_COSTS = ("seconds", "epochs", "steps", "target_tokens_per_second", "peak_memory_bytes")
+
 
 def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
     """What is known without the model.
@@ -36,7 +38,7 @@ def describe(run: Run, recipe: Path, row: str, commit: str) -> Result:
         "target": data.target,
         "seed": run.recipe.training.seed,
         "parameters": results["parameters"],
-        **{name: train[name] for name in ("seconds", "epochs", "steps", "target_tokens_per_second")},
+        **{name: train[name] for name in _COSTS if name in train},
         "commit": full_name(commit),
         "measured_at": this_commit(),
         "versions": results["versions"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from reproduction.differences import trained_with
 from reproduction.files import PROTOCOL, Result, read_json
-from reproduction.tables import MISSING, markdown
+from reproduction.tables import MISSING, described, markdown
 
 _LIUM = "lium-lst/wmt17-mmt README; Caglayan et al. 2017, arXiv 1707.04481; one run"
 _BENTREVETT = "bentrevett/pytorch-seq2seq, GRU with Bahdanau's attention; one run"
@@ -110,7 +110,7 @@ def _is_other(run: Result) -> bool:
 
 
 def _description(run: Result) -> str:
-    changed = ", ".join(f"`{name}: {value}`" for name, value in trained_with(run).items())
+    changed = described(trained_with(run))
     text = "" if run["row"] == "tatoeba" else ", LIUM-CVC's tokenized text"
     trained = f"`{run['recipe']}`{f' with {changed}' if changed else ''}, {run['source']}→{run['target']}{text}"
     cost = f"{run['parameters']:,} parameters, {run['seconds'] / 60:.0f} minutes"

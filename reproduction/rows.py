@@ -1,7 +1,7 @@
 """The page's tables of the rows: scores, BLEU by length, other searches, gradients."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from nmt.published import shown
@@ -11,7 +11,7 @@ from reproduction.claims import DIRECTIONS, ROWS
 from reproduction.differences import difference, trained_with
 from reproduction.files import ROOT, Result
 from reproduction.searches import SEARCHES
-from reproduction.tables import MISSING, markdown, mean_and_each, number
+from reproduction.tables import MISSING, described, markdown, mean_and_each, number
 
 _RECIPES = ROOT / "recipes" / "multi30k"
 _LANGUAGES = {"de": "German", "en": "English"}
@@ -45,7 +45,7 @@ def rows_table(results: Sequence[Result], direction: Direction) -> str:
     missing = ", ".join(f"`{row}`" for row, found in runs.items() if not found)
     rows = [_row(row, found, direction) for row, found in runs.items()]
     changed = [
-        f"- `{result['row']}`, seed {result['seed']}, was trained with {_fields(other)}."
+        f"- `{result['row']}`, seed {result['seed']}, was trained with {described(other)}."
         for found in runs.values()
         for result in found
         if (other := trained_with(result))
@@ -64,12 +64,12 @@ def rows_table(results: Sequence[Result], direction: Direction) -> str:
 def _row(row: str, runs: Sequence[Result], direction: Direction) -> list[str]:
     theirs = "; ".join(f"{figure.value:.2f} ({figure.source})" for figure in _published(row, direction))
     base, fields = difference(_RECIPES / f"{row}.yaml")
-    described = [f"`{row}`", f"`{base}`" if base else "", _fields(fields)]
+    about = [f"`{row}`", f"`{base}`" if base else "", described(fields)]
     if not runs:
-        return [*described, MISSING, *[""] * 6, theirs]
+        return [*about, MISSING, *[""] * 6, theirs]
     first, tests = runs[0], [run["test"] for run in runs]
     return [
-        *described,
+        *about,
         mean_and_each([test["beam"]["bleu"] for test in tests]),
         mean_and_each([test["greedy"]["bleu"] for test in tests]),
         mean_and_each([test["beam"]["chrf"] for test in tests]),
@@ -92,10 +92,6 @@ def published_figures() -> str:
 def _published(row: str, direction: Direction) -> list[PublishedFigure]:
     source, target = direction
     return shown(load_recipe(_RECIPES / f"{row}.yaml", [f"data.source={source}", f"data.target={target}"]).recipe)
-
-
-def _fields(fields: Mapping[str, str]) -> str:
-    return ", ".join(f"`{name}: {value}`" for name, value in fields.items())
 
 
 def length_table(results: Sequence[Result], direction: Direction) -> str:

@@ -1,7 +1,7 @@
 """Tables of the page."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MISSING = "not yet trained"
 """Stands where a run is missing."""
@@ -23,3 +23,8 @@ def mean_and_each(values: Sequence[float]) -> str:
     """The mean, and if there are several, in brackets each."""
     each = f" ({', '.join(f'{value:.2f}' for value in values)})" if len(values) > 1 else ""
     return number(values) + each
+
+
+def described(fields: Mapping[str, str]) -> str:
+    """Fields of a recipe and their values."""
+    return ", ".join(f"`{name}: {value}`" for name, value in fields.items())

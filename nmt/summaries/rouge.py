@@ -142,7 +142,7 @@ def by_sentences(text: str) -> str:
     return "\n".join(sentences(text))
 
 
-def resampled(values: Float[np.ndarray, "documents kinds 3"]) -> Float[np.ndarray, "samples kinds 3"]:
+def resampled(values: Float[np.ndarray, "documents kinds *parts"]) -> Float[np.ndarray, "samples kinds *parts"]:
     """The means of `SAMPLES` samples of as many documents, drawn with replacement; every call draws the same ones.
 
     The draws are those of rouge-score's BootstrapAggregator after `numpy.random.seed(12345)`, so that sets of documents

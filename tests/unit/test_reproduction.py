@@ -24,14 +24,17 @@ from reproduction.claims import CLAIMS, ROWS, Evidence, verdict
 from reproduction.collect import describe, read_set, with_sets
 from reproduction.compare import compare, compared_rows
 from reproduction.differences import fields
-from reproduction.files import FOLDER, REMARKS, ROOT, name_of
+from reproduction.files import FOLDER, REMARKS, ROOT, name_of, read_results
 from reproduction.page import page
 from reproduction.rows import rows_table
 from reproduction.searches import PAIRS, SEARCHES, measure
 from reproduction.significance import LONG, Difference, count, difference, read, resample, written
+from reproduction.summaries import PAGE as SUMMARIES_PAGE
+from reproduction.summaries import SUMMARIES, by_documents, summarizes, with_measured
 from reproduction.training import missing
 from tests.finished_runs import REFERENCES, finished_run, worse
 from tests.training_runs import tiny_recipe
+from tests.unit.report.test_summaries import summaries, summarizing_run
 
 RECIPES = ROOT / "recipes" / "multi30k"
 OPTIONS = TranslationEvaluation()
@@ -84,7 +87,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_the_files_hold_no_text_and_no_path_of_a_machine() -> None:
-    for path in FOLDER.glob("*.json"):
+    for path in FOLDER.rglob("*.json"):
         content = path.read_text(encoding="utf-8")
         assert len(content) < 100_000
         assert '"/' not in content
@@ -480,3 +483,47 @@ def test_measuring_with_edited_code_is_refused(trained: list[Path], monkeypatch:
     monkeypatch.setattr(collect, "describe_versions", lambda: {"commit": "abcdefabcdef+"})
     with pytest.raises(UserError, match="are not committed"):
         describe(read_runs(trained[:1])[0], RECIPES / "feed.yaml", "feed", "HEAD")
+
+
+def test_the_summaries_are_up_to_date() -> None:
+    written = SUMMARIES_PAGE.read_text(encoding="utf-8")
+    assert with_measured(written, read_results(SUMMARIES)) == written, "run `make docs`"
+
+
+def summarizer(folder: Path, row: str, lines: Sequence[str]) -> dict[str, Any]:
+    """The result file of a run without a training."""
+    (run,) = read_runs([summarizing_run(folder / row, lines)])
+    assert summarizes(run)
+    numbers = {"parameters": 1234567, "seconds": 5400.0, "epochs": 3, "steps": 9, "target_tokens_per_second": 5.0}
+    about = {"row": row, "recipe": f"recipes/summarization/{row}.yaml", "changed": {}, "seed": 1, "commit": "0123"}
+    return {**about, **numbers, "peak_memory_bytes": 2**31, "test": run.scores, **by_documents(run)}
+
+
+def test_summarizers_stand_beside_extracts_and_what_they_differ_from(tmp_path: Path) -> None:
+    rows = {"samsum-pointer": summaries(3), "samsum-attention": summaries(10), "samsum": summaries(3)}
+    results = [summarizer(tmp_path, row, lines) for row, lines in rows.items()]
+    text = with_measured("before\n<!-- measured -->\nold\n<!-- end -->\nafter", results)
+    assert text.startswith("before\n<!-- measured -->\n\n### knkarthick/samsum\n")
+    assert text.endswith("<!-- end -->\nafter")
+    assert "old" not in text
+    assert text.index("`samsum-attention`, seed 1") < text.index("`samsum-pointer`, seed 1")
+    cells = row_of(text, "`samsum-pointer`, seed 1")
+    assert cells[1:3] == ["`samsum-attention`", "`model.pointer: true`"]
+    (shared,) = comparable(read_runs([tmp_path / "samsum-attention", tmp_path / "samsum-pointer"]))
+    tested = bootstrap(shared, shared.runs[0]).estimates
+    for kind, place in (("ROUGE-1", 0), ("ROUGE-2", 1), ("ROUGE-L", 2)):
+        _, better = tested[kind]
+        assert cells[3 + place] == f"{better.score:.2f}"
+        assert cells[8 + place] == f"{better.p_value:.3f}"
+    assert row_of(text, "`samsum-attention`, seed 1")[8:] == ["", "", ""]
+    assert row_of(text, "longest-3")[3] == f"{results[0]['test']['extracts']['longest-3']['rouge1']:.2f}"
+    names = row_of(text.partition("right and wrong")[2], "`samsum-attention`, seed 1")
+    found = results[1]["test"]["beam"]["names"]
+    assert names[1:3] == [f"{found['each']:.2f}", f"{found['right']:.1f} %"]
+    assert names[3] == f"{100 - found['right']:.1f} %"
+    cost = row_of(text.partition("cost")[2], "`samsum`, seed 1")
+    assert cost[1:] == ["1,234,567", "3", "9", "90", "5", "2.00", "`0123`"]
+
+
+def test_without_summarizers_the_page_says_so() -> None:
+    assert "Not yet trained." in with_measured("<!-- measured -->\n<!-- end -->", [])
