@@ -19,7 +19,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from benchmarks import bars, bench, eight_bits, full_size, growth, levers, quality
+from benchmarks import bars, bench, eight_bits, full_size, growth, levers, long_documents, quality
 from benchmarks.peers import compare
 from benchmarks.report import RESULTS
 from nmt.text import write_bytes, write_text
@@ -144,6 +144,7 @@ _ROWS: dict[str, Callable[[Any], list[list[str]]]] = {
     "full_size": full_size.rows,
     "full_size_128": full_size.rows,
     "gpu": full_size.rows,
+    "long_documents": long_documents.rows,
 }
 _PLOTS: dict[str, Callable[[Any], list[str]]] = {"growth": _growth_plots, "quality": _quality_plot}
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from nmt.memory import peak_memory
 
 ROOT = Path(__file__).parents[1]
 """The folder from which `python -m benchmarks...` runs."""
@@ -102,8 +105,7 @@ def run_module(module: str, *arguments: str) -> Finished:
 
 def own_peak_mib() -> float:
     """The most memory that this process has held so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return (peak_memory(torch.device("cpu")) or 0) / 2**20
 
 
 def _content(stream: Any) -> str:

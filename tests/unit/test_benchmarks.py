@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import changes, document, eight_bits, full_size, growth, levers, quality
+from benchmarks import changes, document, eight_bits, full_size, growth, levers, long_documents, quality
 from benchmarks.bench import WORK, fractions
 from benchmarks.machine import Probe
 from benchmarks.operations import costs
 from benchmarks.peers import joeynmt, opennmt
 from benchmarks.peers.compare import rows
+from benchmarks.process import ROOT
 from benchmarks.report import spread, table
 from nmt.data.batch import Batch, make_batch
 from nmt.model.build import build_model
@@ -295,3 +296,19 @@ def test_ways_to_multiply_in_8_bits_give_about_the_same(monkeypatch: pytest.Monk
         torch.testing.assert_close(other, first, rtol=0, atol=0.1)
     seconds = {"1": {"a": [2.0], "b": [1.0]}, "5": {"a": [3.0, 4.0, 5.0], "b": [16.0, 1.0, 8.0]}}
     assert eight_bits.rows({"seconds": seconds})[1:] == [["b", "2.00", "0.50"]]
+
+
+def test_long_documents_are_trained_on_as_the_recipe_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a few short ones; each recipe has a row, and words beyond the vocabulary are there to be copied."""
+    monkeypatch.setattr(long_documents, "keep_freed_memory", lambda: None)  # of this process
+    runs = []
+    for name in long_documents.RECIPES:
+        recipe = load_recipe(ROOT / "recipes" / "summarization" / f"{name}.yaml", ["model.hidden_size=8"]).recipe
+        batch = long_documents.document_batch(3, 60, 9, 50, recipe.model.pointer)
+        assert batch.src_ids.shape == (3, 61)
+        assert bool((batch.src_ids >= 50).any()) == recipe.model.pointer
+        runs.append({"recipe": name, **long_documents.measure(recipe, batch, 50, 2)})
+    assert all(len(run["seconds"]) == 2 and run["target_tokens"] == 30 and run["loss"] > 0 for run in runs)
+    sizes = [run["parameters"] for run in runs]
+    assert sizes == sorted(set(sizes))  # each has more than the one before
+    assert [row[0] for row in long_documents.rows({"runs": runs})[1:]] == list(long_documents.RECIPES)
