@@ -39,7 +39,7 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
     recipe = task.recipe
     peak = peak_memory(trainer.strategy.root_device)
     best = _choose_weights(trainer, task)
-    log.say(f"trained {duration(task.progress.seconds)}; the model: {_describe(best)}")
+    log.say(f"trained {duration(task.progress.seconds)}; the model: {_describe(best, recipe)}")
     save_bundle(Bundle(task.model.cpu().eval(), recipe, tokenizers), folder / MODEL_FOLDER)
     translator = Translator.load(folder / MODEL_FOLDER, str(trainer.strategy.root_device))
     splits = {"validation": recipe.data.validation, "test": recipe.data.test}
@@ -79,7 +79,7 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
 
 
 def _choose_weights(trainer: pl.Trainer, task: TranslationTask) -> list[Path]:
-    """Takes the mean of the best checkpoints; a training too short for a validation keeps its last weights."""
+    """Takes the mean of the best checkpoints; a last phase too short for a validation keeps its last weights."""
     checkpoint = trainer.checkpoint_callback
     assert isinstance(checkpoint, ModelCheckpoint)
     best = sorted(Path(path) for path in checkpoint.best_k_models)
@@ -88,11 +88,12 @@ def _choose_weights(trainer: pl.Trainer, task: TranslationTask) -> list[Path]:
     return best
 
 
-def _describe(best: Sequence[Path]) -> str:
+def _describe(best: Sequence[Path], recipe: Recipe) -> str:
     names = ", ".join(path.stem for path in best)
     if len(best) > 1:
         return f"the mean of the best checkpoints {names}"
-    return f"the best checkpoint, {names}" if best else "the last weights, for there was no validation"
+    when = " in the last phase" if recipe.training.phases else ""
+    return f"the best checkpoint, {names}" if best else f"the last weights, for there was no validation{when}"
 
 
 def _test(translator: Translator, recipe: Recipe, split: str, name: str, folder: Path) -> Evaluation:

@@ -1,39 +1,38 @@
 """What waits for the last phase of a training, in which all is as the recipe says."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar, cast
+
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from nmt.training.task import TranslationTask
 
+_Hook = TypeVar("_Hook", bound=Callable[..., None])
+
+
+def _in_last_phase(hook: _Hook) -> _Hook:
+    """The hook of a callback, which does nothing in the phases before."""
+
+    @wraps(hook)
+    def waiting(callback: pl.Callback, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, TranslationTask)
+        if pl_module.phase is None:
+            hook(callback, trainer, pl_module)
+
+    return cast(_Hook, waiting)
+
 
 class BestCheckpoints(ModelCheckpoint):
     """Keeps the best checkpoints, of the last phase: an earlier one is of a model that has yet to learn something."""
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """See `ModelCheckpoint`."""
-        if _is_last(pl_module):
-            super().on_validation_end(trainer, pl_module)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """See `ModelCheckpoint`."""
-        if _is_last(pl_module):
-            super().on_train_epoch_end(trainer, pl_module)
+    on_validation_end = _in_last_phase(ModelCheckpoint.on_validation_end)
+    on_train_epoch_end = _in_last_phase(ModelCheckpoint.on_train_epoch_end)
 
 
 class Patience(EarlyStopping):
     """Stops a training whose last phase no longer improves."""
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """See `EarlyStopping`."""
-        if _is_last(pl_module):
-            super().on_validation_end(trainer, pl_module)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """See `EarlyStopping`."""
-        if _is_last(pl_module):
-            super().on_train_epoch_end(trainer, pl_module)
-
-
-def _is_last(module: pl.LightningModule) -> bool:
-    assert isinstance(module, TranslationTask)
-    return module.phase is None
+    on_validation_end = _in_last_phase(EarlyStopping.on_validation_end)
+    on_train_epoch_end = _in_last_phase(EarlyStopping.on_train_epoch_end)

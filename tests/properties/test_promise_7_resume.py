@@ -77,6 +77,7 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
         ({"objective": RISK}, 4, 1),
         (PHASES, 3, 1),
         (PHASES, 10, 1),
+        (PHASES, 18, 1),
     ],
     ids=[
         "mid-epoch",
@@ -90,6 +91,7 @@ def assert_equal(one: Any, other: Any, where: str) -> None:
         "scheduled sampling",
         "minimum risk",
         "early phase",
+        "between phases",
         "last phase",
     ],
 )

@@ -82,6 +82,22 @@ def test_a_training_must_be_longer_than_its_early_phases(tmp_path: Path) -> None
         train(tiny_recipe(tmp_path, **SECTIONS), ["trainer.max_steps=4"], run=tmp_path / "run")
 
 
+def test_patience_and_the_best_checkpoints_wait_for_the_last_phase(tmp_path: Path) -> None:
+    """Of a training that learns nothing: patience would end it in its second epoch."""
+    training = {"learning_rate": 1e-12, "monitor": "perplexity", "patience": 1, "phases": [{"epochs": 2}]}
+    run = train(tiny_recipe(tmp_path, training=training, trainer={"max_epochs": 6}), run=tmp_path / "run")
+    assert json.loads((run / "results.json").read_text())["train"]["epochs"] == 4
+    assert [path.name[:7] for path in (run / "checkpoints").glob("epoch*")] == ["epoch02"]
+
+
+def test_without_a_validation_in_the_last_phase_there_is_no_best_checkpoint(tmp_path: Path) -> None:
+    trainer = {"max_epochs": 3, "check_val_every_n_epoch": 2, "limit_train_batches": 1}
+    run = train(tiny_recipe(tmp_path, training={"phases": [{"epochs": 2}]}, trainer=trainer), run=tmp_path / "run")
+    log = (run / "log.txt").read_text(encoding="utf-8")
+    assert "the model: the last weights, for there was no validation in the last phase\n" in log
+    assert len(read_curves(run / "curves.jsonl")["perplexity"]) == 1
+
+
 def test_a_mean_is_of_models_of_the_same_phase(tmp_path: Path) -> None:
     run = train(tiny_recipe(tmp_path, **SECTIONS), ["trainer.max_epochs=3"], run=tmp_path / "run")
     last = run / "checkpoints" / "last.ckpt"
