@@ -84,9 +84,10 @@ class Ensemble(nn.Module):
     ) -> Float[Tensor, " tokens"] | None:
         """See `Seq2Seq.copied`; of the mean probability. A member without a pointer copies nothing."""
         batch = src_ids, src_lengths, tgt_in, tgt_out, real
-        parts = [(member.log_probs(*batch).exp(), member.copied(*batch)) for member in self.members]
-        known = [probability * share for probability, share in parts if share is not None]
-        return sum(known, start=torch.zeros_like(parts[0][0])) / sum(each for each, _ in parts) if known else None
+        parts = torch.stack([member.log_probs(*batch) for member in self.members]).softmax(dim=0)  # of each in the mean
+        shares = [member.copied(*batch) for member in self.members]
+        known = [part * share for part, share in zip(parts, shares, strict=True) if share is not None]
+        return torch.stack(known).sum(dim=0) if known else None
 
     def weights(
         self,

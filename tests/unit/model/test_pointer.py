@@ -174,6 +174,17 @@ def test_of_models_together_it_is_that_of_their_mean() -> None:
     assert Ensemble([other, other]).copied(*pairs) is None
 
 
+def test_of_models_together_it_is_a_number_also_of_words_whose_probability_is_none() -> None:
+    model, pairs = tiny_model("pointer"), arguments([(4, 5, 6), (7,)], [(5, 8), (6, 4)])
+    with torch.no_grad():
+        model.output.words.bias[4] += 1000.0  # so that of all other words that are made it is 0 in float32
+    assert not model.log_probs(*pairs).exp().all()
+    found, share = Ensemble([model, model]).copied(*pairs), model.copied(*pairs)
+    assert found is not None
+    assert share is not None
+    torch.testing.assert_close(found, share)
+
+
 @pytest.mark.parametrize("name", POINTERS)
 def test_a_wide_beam_finds_all_words_that_can_be_made_or_copied(name: str) -> None:
     """All translations of up to two words, each with the probability of equation 9."""
