@@ -78,6 +78,8 @@ def _read(line: str, number: int, field: str | None) -> _Document:
         raise UserError(f"line {number} of the input is no JSON: {error}") from None
     except (KeyError, TypeError, IndexError):
         value = None
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        value = " ".join(filter(None, value))  # such as its sentences, as a training reads them
     if not isinstance(value, str):
         raise UserError(f"line {number} of the input is no object with a text as its {field!r}; name another --field")
     return _Document(value.encode(errors="replace").decode(), fields)  # an escape may be half a character

@@ -68,9 +68,10 @@ def test_objects_come_out_with_their_summaries(nmt: Run, model: Path) -> None:
     objects: list[dict[str, Any]] = [
         {"id": 3, "talk": {"document": "eins zwei\ndrei"}},
         {"talk": {"document": "\ud83d"}, "summary": "ein É"},
+        {"talk": {"document": ["eins zwei", "", "drei"]}},
     ]
     found, _ = nmt([json.dumps(each) for each in objects], "--format", "jsonl", "--n-best", "2")
-    expected = summaries(model, ["eins zwei <eou> drei", "?"], 2)
+    expected = summaries(model, ["eins zwei <eou> drei", "?", "eins zwei drei"], 2)
     rows = [json.loads(line) for line in found]
     assert [[best["text"] for best in row["summaries"]] for row in rows] == expected
     assert all(best.keys() == {"text", "score", "log_prob", "tokens"} for row in rows for best in row["summaries"])
@@ -89,7 +90,7 @@ FIELD = ["--format", "jsonl", "--field", "text"]
         (["eins"], FIELD[2:], "--field needs --format jsonl"),
         (['{"text": "eins"}', "{"], FIELD, "line 2 of the input is no JSON: "),
         (['{"text": "eins"}'], FIELD[:2], "line 1 of the input is no object with a text as its 'talk.document'"),
-        (['{"text": ["eins"]}'], FIELD, "line 1 of the input is no object with a text as its 'text'; name another"),
+        (['{"text": ["eins", 2]}'], FIELD, "line 1 of the input is no object with a text as its 'text'; name another"),
         (['"text"'], FIELD, "line 1 of the input is no object with a text"),
         (["eins"], ["search.beam=3"], "search.beam: unknown key"),
         (["eins"], ["--n-best", "9"], "the 9 best translations need a beam of 9 (--beam), not 5"),

@@ -48,7 +48,6 @@ class LookingModel(TableModel):
 def bonus(kind: str, source: Ids, tokens: Ids, steps: int) -> float:
     """What the papers' penalties add after the first steps of a hypothesis: cp(X; Y), without its factor."""
     weights = [attention(source, tokens[:place]) for place in range(steps)]
-    weights = [attention(source, tokens[:place]) for place in range(steps)]
     looked = [math.fsum(each) for each in zip(*weights, strict=True)]
     if kind == "summary":
         words = looked[:-1]  # the last token is the source's end

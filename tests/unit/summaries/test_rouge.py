@@ -33,9 +33,7 @@ def options(references: str = "best") -> SummarizationEvaluation:
 
 def broken(text: str) -> str:
     """A line for each sentence of the texts above."""
-    for mark in ".!;":
-        text = text.replace(f"{mark} ", f"{mark}\n") if mark != ";" else text
-    return text
+    return text.replace(". ", ".\n").replace("! ", "!\n")
 
 
 def by_library(references: str) -> list[dict[str, tuple[float, float, float]]]:
