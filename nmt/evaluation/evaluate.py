@@ -45,6 +45,9 @@ def make_validation(
         references: one for each.
         target: how the model's target side is prepared.
         options: the recipe's `evaluation`.
+
+    Raises:
+        UserError: if they cannot be scored.
     """
     match options:
         case TranslationEvaluation():

@@ -12,7 +12,7 @@ from nmt.summaries.documents import Documents, documents
 from nmt.summaries.extracts import extracts
 from nmt.summaries.names import NameFinder, Names, names
 from nmt.summaries.rates import Rates, rates
-from nmt.summaries.rouge import KINDS, LABELS, MONITORED, Rouge, monitored, rouge
+from nmt.summaries.rouge import KINDS, LABELS, MONITORED, Rouge, is_seen, monitored, rouge
 from nmt.translation import Translation
 from nmt.translator import Translator
 
@@ -170,7 +170,7 @@ def evaluate_summaries(
         options: how several references count.
 
     Raises:
-        UserError: if there are no pairs, or not one reference for each source.
+        UserError: if there are no pairs, not one reference for each source, or none that ROUGE sees.
     """
     found = _documents(sources, references)
     measure = _Measuring(found, options)
@@ -204,6 +204,8 @@ def validate_summaries(
 def _documents(sources: Sequence[str], references: Sequence[str]) -> Documents:
     if len(sources) != len(references):
         raise UserError(f"{len(references)} summaries cannot be those of {len(sources)} documents")
+    if references and not any(map(is_seen, references)):
+        raise UserError("ROUGE sees the letters a to z and digits alone, and no reference summary has any")
     return documents(sources, references)
 
 

@@ -137,6 +137,13 @@ class _StemmingTokenizer:
         return list(tokenize(text, self))
 
 
+def is_seen(text: str) -> bool:
+    """Whether rouge-score finds a word in a text; it finds none in that of another alphabet."""
+    from rouge_score.tokenize import tokenize
+
+    return bool(tokenize(text, None))
+
+
 def by_sentences(text: str) -> str:
     """A text with each of its sentences on a line: rougeLsum looks at them one by one."""
     return "\n".join(sentences(text))

@@ -105,10 +105,6 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
         model = build_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
     if not resume:
         set_pretrained(model, tokenizers, recipe, start, log.say)
-    if first:  # nothing is written before all that can be wrong with recipe and data has been seen
-        write_tokenizers(tokenizers, folder / TOKENIZERS_FOLDER)
-        write_text(folder / "recipe.yaml", dump_recipe(recipe))
-        log.keep(folder / "log.txt")
     log.say(f"model of {sum(parameter.numel() for parameter in model.parameters()):,} parameters")
     data = TranslationData(recipe, tokenizers, corpora.training, corpora.validation, corpora.text)
     validation = corpora.validation.dataset
@@ -117,6 +113,10 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     task = TranslationTask(
         model, tokenizers, recipe, data.planned_steps(), validation["source"][:], validation["target"][:]
     )
+    if first:  # nothing is written before all that can be wrong with recipe and data has been seen
+        write_tokenizers(tokenizers, folder / TOKENIZERS_FOLDER)
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        log.keep(folder / "log.txt")
     trainer = make_trainer(recipe, folder, log)
     if trainer.strategy.root_device.type == "cpu" and trainer.precision != "32-true":
         log.say(f"precision {trainer.precision} on a CPU takes the readable steps; the fast way is for 32-true")

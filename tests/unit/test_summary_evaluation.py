@@ -114,6 +114,12 @@ def test_what_cannot_be_evaluated_is_refused(sources: list[str]) -> None:
         evaluate_translator(translator(), sources, ["one", "two"] if sources else [], OPTIONS)
 
 
+def test_summaries_that_rouge_does_not_see_are_refused_before_a_training() -> None:
+    with pytest.raises(UserError, match="letters a to z and digits alone, and no reference summary has any"):
+        make_validation(["один", "два"], ["один", "два…"], tokenizer(), OPTIONS)
+    assert make_validation(["один", "два"], ["один", "два 2"], tokenizer(), OPTIONS).name == "rouge"
+
+
 def test_lists_of_summaries_are_references_of_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     rows = [{"source": ["One.", "Two."], "target": ["first", "second"]}, {"source": ["Three."], "target": ["third"]}]

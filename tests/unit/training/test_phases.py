@@ -80,6 +80,7 @@ def test_what_a_phase_says_holds_in_its_epochs(tmp_path: Path, monkeypatch: pyte
 def test_a_training_must_be_longer_than_its_early_phases(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training\.phases: they take 4 steps; the training's 4 must be more"):
         train(tiny_recipe(tmp_path, **SECTIONS), ["trainer.max_steps=4"], run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_patience_and_the_best_checkpoints_wait_for_the_last_phase(tmp_path: Path) -> None:
