@@ -111,9 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ("batch_size", "source", "target", "vocab", "updates")
     same = [text for name in names for text in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
     runs = []
-    for recipe in RECIPES:
-        say(recipe)
-        runs.append({"recipe": recipe, **run_module("long_documents", "--one", recipe, *same).result()})
+    for row in RECIPES:
+        say(row)
+        runs.append({"recipe": row, **run_module("long_documents", "--one", row, *same).result()})
     work = {name: getattr(options, name) for name in names}
     results = {"versions": describe_versions(), "machine": describe_machine(), "work": work, "runs": runs}
     print(table(rows(results)))
