@@ -12,7 +12,7 @@ from nmt.recipe.evaluation import SummarizationEvaluation
 from nmt.recipe_file import load_recipe
 from nmt.report.collect import Run
 from nmt.report.significance import p_value
-from nmt.summaries.rouge import KINDS, LABELS, SAMPLES, by_document, resampled
+from nmt.summaries.rouge import KINDS, LABELS, MONITORED, SAMPLES, by_document, resampled
 from reproduction.differences import difference, trained_with
 from reproduction.files import FOLDER, ROOT, Result
 from reproduction.tables import described, markdown
@@ -23,7 +23,6 @@ SUMMARIES = FOLDER / "summaries"
 
 _BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 _ORDER = ("samsum-attention", "samsum-pointer", "samsum", "dialogsum")
-_KINDS = KINDS[:3]
 _NOTHING = "–"
 
 
@@ -40,7 +39,7 @@ def by_documents(run: Run) -> dict[str, list[str]]:
     """
     options = run.recipe.evaluation
     assert isinstance(options, SummarizationEvaluation)
-    scores = by_document(run.lines("beam"), run.references(), options, _KINDS)[:, :, 2]
+    scores = by_document(run.lines("beam"), run.references(), options, MONITORED)[:, :, 2]
     return {"f1": [" ".join(f"{value:.3f}" for value in of_document) for of_document in scores]}
 
 
@@ -65,9 +64,13 @@ def _parts(results: Sequence[Result]) -> Iterator[str]:
 def _by_corpus(results: Sequence[Result]) -> dict[str, list[Result]]:
     """By the dataset's name, those in front first from which others differ."""
     found: dict[str, list[Result]] = {}
-    for run in sorted(results, key=lambda run: (_ORDER.index(run["row"]), run["seed"])):
+    for run in sorted(results, key=lambda run: (_place(run["row"]), run["seed"])):
         found.setdefault(str(load_recipe(ROOT / run["recipe"]).recipe.data.path), []).append(run)
     return found
+
+
+def _place(row: str) -> int:
+    return _ORDER.index(row) if row in _ORDER else len(_ORDER)
 
 
 def _rouge_table(runs: Sequence[Result]) -> str:
@@ -77,9 +80,9 @@ def _rouge_table(runs: Sequence[Result]) -> str:
         about = [f"`{base}`" if base else "", described(fields)]
         tests = _against_base(run, base, runs)
         rows.append([_name(run), *about, *_scores(run["test"]["beam"]), *tests])
-        rows.append([f"{_name(run)}, greedy", "", "", *_scores(run["test"]["greedy"]), *[""] * len(_KINDS)])
+        rows.append([f"{_name(run)}, greedy", "", "", *_scores(run["test"]["greedy"]), *[""] * len(MONITORED)])
     for name, scores in runs[0]["test"]["extracts"].items():
-        rows.append([name, "", "", *_scores(scores), *[""] * len(_KINDS)])
+        rows.append([name, "", "", *_scores(scores), *[""] * len(MONITORED)])
     return markdown(rows) + (
         f"\n\nROUGE: F1, stemmed. p: as in the [report](report.md), of the difference from the row that it differs "
         f"from, with the same seed; {SAMPLES:,} samples.\n"
@@ -87,7 +90,7 @@ def _rouge_table(runs: Sequence[Result]) -> str:
 
 
 def _p_headings() -> list[str]:
-    return [f"p, {LABELS[kind]}" for kind in _KINDS]
+    return [f"p, {LABELS[kind]}" for kind in MONITORED]
 
 
 def _scores(found: Mapping[str, Any]) -> list[str]:
@@ -99,7 +102,7 @@ def _against_base(run: Result, base: str, runs: Sequence[Result]) -> list[str]:
     """The p of each kind of ROUGE against the row that a row differs from; nothing if that has no such run."""
     same = [other for other in runs if (other["row"], other["seed"]) == (base, run["seed"])]
     if not same:
-        return [""] * len(_KINDS)
+        return [""] * len(MONITORED)
     ours, theirs = (_read(each["f1"]) for each in (run, same[0]))
     samples = resampled(ours) - resampled(theirs)
     differences = (ours - theirs).mean(axis=0)

@@ -27,7 +27,7 @@ class Phase(Section):
         """What it is, for a person."""
         cut = ((name, getattr(self, f"cut_{name}")) for name in ("source", "target"))
         changes = [f"{name}s cut to {size}" for name, size in cut if size] + ["without coverage"] * (not self.coverage)
-        return ", ".join([f"{self.epochs} epochs", *changes])
+        return ", ".join([f"{self.epochs} epoch{'s' * (self.epochs > 1)}", *changes])
 
 
 class TrainingOptions(Section):

@@ -15,7 +15,7 @@ from nmt.metrics import sacrebleu_metrics
 from nmt.recipe.evaluation import EvaluationOptions, SummarizationEvaluation, TranslationEvaluation
 from nmt.report.collect import Run, SharedSet
 from nmt.report.content import NOTHING, Section, Table
-from nmt.summaries.rouge import KINDS, LABELS, by_document, resampled, signature
+from nmt.summaries.rouge import LABELS, MONITORED, by_document, resampled, signature
 
 LEVEL = 0.025
 """Below this p a difference is more than chance: of two equal systems either is better so in 5 % of cases.
@@ -25,7 +25,6 @@ SacreBLEU's p (the share of samples with |d| - mean |d| > |difference|) is one-s
 
 _METRICS = {"bleu": "BLEU", "chrf": "chrF2"}  # TER takes minutes; the names of the results are sacreBLEU's
 _F1 = 2  # after precision and recall
-_KINDS = KINDS[:3]
 
 _INTERVALS = (
     "How much the scores of the beam search would vary with another set of lines of this kind: mean and 95 % interval "
@@ -114,7 +113,7 @@ def _of_summaries(
     systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]], options: SummarizationEvaluation
 ) -> Bootstrap:
     """The same test of ROUGE's F1: every system has the same samples of the documents."""
-    values = [by_document(lines, references, options, _KINDS) for lines in systems]
+    values = [by_document(lines, references, options, MONITORED) for lines in systems]
     scores = [found.mean(axis=0)[:, _F1] for found in values]
     samples = [resampled(found)[:, :, _F1] for found in values]
     estimates = {
@@ -122,7 +121,7 @@ def _of_summaries(
             _compared(float(score[place]), drawn[:, place], float(scores[0][place]), samples[0][:, place], number > 0)
             for number, (score, drawn) in enumerate(zip(scores, samples, strict=True))
         ]
-        for place, kind in enumerate(_KINDS)
+        for place, kind in enumerate(MONITORED)
     }
     return Bootstrap(estimates, {"ROUGE": signature(references, options)})
 

@@ -23,7 +23,7 @@ LABELS = dict(zip(KINDS, ("ROUGE-1", "ROUGE-2", "ROUGE-L", "ROUGE-Lsum"), strict
 """What people call them."""
 
 MONITORED = KINDS[:3]
-"""Those whose mean F1 a training monitors: the three that papers print, for each can rise while another falls."""
+"""Those whose mean F1 a training monitors, and by which runs are compared: each can rise while another falls."""
 
 SAMPLES = 1000
 """Sets that are drawn with replacement for an interval, as many as rouge-score's own."""

@@ -84,7 +84,7 @@ class TranslationTask(pl.LightningModule):
         self._objective = make_objective(recipe, tokenizers.target)
         without_coverage = recipe.training.model_copy(update={"coverage_loss": 0.0})
         self._uncovered = make_objective(recipe.model_copy(update={"training": without_coverage}), tokenizers.target)
-        self._covers = recipe.model.has_coverage or recipe.training.coverage_loss > 0
+        self._has_coverage = recipe.model.has_coverage or recipe.training.coverage_loss > 0
         self._accumulated = torch.zeros(4, dtype=torch.float64)  # what `_sums` gives, since the last optimizer step
         self._validated = torch.zeros(4, dtype=torch.float64)  # what `validation_sums` gives, of this validation
         self._plateau: ReduceLROnPlateau | None = None
@@ -107,16 +107,21 @@ class TranslationTask(pl.LightningModule):
         """The early phase that the training is in; None in the last one."""
         return self.recipe.training.phase(self.current_epoch)
 
+    @property
+    def _covering(self) -> bool:
+        """Whether coverage, where there is any, has a part in this phase."""
+        return self.phase is None or self.phase.coverage
+
     def on_train_epoch_start(self) -> None:
         """A phase may begin; a run that is resumed within an epoch has the switch in its checkpoint."""
-        switch_coverage(self.model, self.phase is None or self.phase.coverage)
+        switch_coverage(self.model, self._covering)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """The objective, summed over the batch."""
         self.last_batch = batch.describe()
         # Seeding each step by its number makes a resumed run repeat dropout and samples of an uninterrupted one.
         torch.manual_seed(_step_seed(self.recipe.training.seed, self.trainer, batch_idx))
-        objective = self._objective if self.phase is None or self.phase.coverage else self._uncovered
+        objective = self._objective if self._covering else self._uncovered
         loss = objective(self.model, batch, self.global_step)
         self._accumulated += _sums(loss)
         return loss.objective
@@ -183,7 +188,7 @@ class TranslationTask(pl.LightningModule):
         scores = {
             "perplexity": math.exp(min(nll / tokens, 700.0)),
             self.validation.name: self.validation.score(self.hypotheses),
-            **({"coverage_loss": covered / tokens} if self._covers else {}),
+            **({"coverage_loss": covered / tokens} if self._has_coverage else {}),
             **({"p_gen": made / tokens} if self.model.pointer is not None else {}),
         }
         for name, value in scores.items():

@@ -525,5 +525,11 @@ def test_summarizers_stand_beside_extracts_and_what_they_differ_from(tmp_path: P
     assert cost[1:] == ["1,234,567", "3", "9", "90", "5", "2.00", "`0123`"]
 
 
+def test_rows_of_which_nothing_differs_stand_last(tmp_path: Path) -> None:
+    results = [summarizer(tmp_path, row, summaries(3)) for row in ("scitldr", "samsum")]
+    text = with_measured("<!-- measured -->\n<!-- end -->", results)
+    assert 0 < text.index("### knkarthick/samsum") < text.index("### data/scitldr/")
+
+
 def test_without_summarizers_the_page_says_so() -> None:
     assert "Not yet trained." in with_measured("<!-- measured -->\n<!-- end -->", [])

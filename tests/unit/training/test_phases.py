@@ -39,7 +39,7 @@ def test_each_epoch_belongs_to_its_phase() -> None:
     first, second = options.phases
     assert [options.phase(epoch) for epoch in range(5)] == [first, first, second, None, None]
     assert options.early_epochs == 3
-    assert second.describe() == "1 epochs, sources cut to 5"
+    assert second.describe() == "1 epoch, sources cut to 5"
 
 
 def test_what_a_phase_says_holds_in_its_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_what_a_phase_says_holds_in_its_epochs(tmp_path: Path, monkeypatch: pyte
     kept = sorted(path.name[:7] for path in (run / "checkpoints").glob("epoch*"))
     assert kept == ["epoch02", "epoch03"]
     log = (run / "log.txt").read_text(encoding="utf-8")
-    assert "phase 1: 1 epochs, sources cut to 3, targets cut to 4, without coverage\n" in log
+    assert "phase 1: 1 epoch, sources cut to 3, targets cut to 4, without coverage\n" in log
     curves = read_curves(run / "curves.jsonl")
     assert [step for step, _ in curves["coverage_loss"]] == [step for step, _ in curves["p_gen"]] == [2, 4, 6, 8]
     assert all(0 < value < 1 for _, value in curves["p_gen"] + curves["coverage_loss"])
