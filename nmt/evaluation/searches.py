@@ -33,6 +33,7 @@ class Validation:
         sources: the lines.
         references: one that is shown for each.
         score: the number, higher is better, from what was found for the lines.
+        found: what that is, for people.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Validation:
     sources: Sequence[str]
     references: Sequence[str]
     score: Callable[[Sequence[Translation]], float]
+    found: str = "translation"
 
 
 def search(translator: Translator, sources: Sequence[str]) -> Searched:

@@ -198,7 +198,8 @@ def validate_summaries(
         return monitored([summary.text for summary in summaries], found.references, options)
 
     first = [several[0] for several in found.references]
-    return Validation("rouge", f"mean of {', '.join(LABELS[kind] for kind in MONITORED)}", found.sources, first, score)
+    label = f"mean of {', '.join(LABELS[kind] for kind in MONITORED)}"
+    return Validation("rouge", label, found.sources, first, score, "summary")
 
 
 def _documents(sources: Sequence[str], references: Sequence[str]) -> Documents:

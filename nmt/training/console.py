@@ -104,7 +104,7 @@ class Console(pl.Callback):
         for index in range(min(self.samples, len(task.hypotheses))):
             self.run_log.say(f"  source      {_shown(validation.sources[index])}")
             self.run_log.say(f"  reference   {_shown(validation.references[index])}")
-            self.run_log.say(f"  translation {_shown(task.hypotheses[index].text)}")
+            self.run_log.say(f"  {validation.found:<11} {_shown(task.hypotheses[index].text)}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Removes the bar, and says why a training ended before its last epoch."""

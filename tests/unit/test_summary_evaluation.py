@@ -101,7 +101,7 @@ def test_files_hold_all_references() -> None:
 
 def test_a_validation_summarizes_each_document_once() -> None:
     found = make_validation(SOURCE_LINES, REFERENCE_LINES, tokenizer(), OPTIONS)
-    assert (found.name, found.sources) == ("rouge", evaluation().sources)
+    assert (found.name, found.found, found.sources) == ("rouge", "summary", evaluation().sources)
     assert found.references[3] == TARGETS[3]
     summaries = [Translation(line) for line in evaluation().greedy.lines]
     expected = monitored(evaluation().greedy.lines, evaluation().documents.references, OPTIONS)
