@@ -45,6 +45,8 @@ class _Document:
 def _summarize(options: argparse.Namespace) -> None:
     if options.field is not None and options.format != "jsonl":
         raise UserError("--field needs --format jsonl")
+    if None not in (options.min_length, options.max_length) and options.min_length > options.max_length:
+        raise UserError(f"--min-length {options.min_length} is more than --max-length {options.max_length}")
     blocks, chosen = standard_input(options, "summarize"), models(options)
     from nmt.bundle import find_bundle, load_bundle
     from nmt.translator import Translator

@@ -60,6 +60,8 @@ def test_lengths_are_pieces_whatever_the_document(nmt: Run, model: Path) -> None
     assert found == [text for each in expected for text in [*each, ""][:2]]
     assert {len(text.split()) for text in found} <= {0, 6, 7}
     assert len(found) == 2 * len(DOCUMENTS)
+    said = "nmt: --min-length 8 is more than --max-length 7\n"
+    assert nmt(DOCUMENTS, "--max-length", "7", "--min-length", "8")[1] == said
     said = "nmt: --max-length and search.max_length_extra=3 say the same; give one of them\n"
     assert nmt(DOCUMENTS, "--max-length", "7", "search.max_length_extra=3")[1] == said
 
