@@ -45,8 +45,8 @@ def alignments(names: Sequence[str], lines: Sequence[int], drawn: Sequence[Seque
     ]
     without = [name for name, found in zip(names, drawn, strict=True) if None in found]
     text = [
-        "Where each piece of the beam's translation (downwards) looked in the source (from left to right): the "
-        "stronger the colour, the more attention, as in figure 3 of Bahdanau et al. 2015. The sentences lie evenly in "
+        "Where each piece that the beam search wrote (downwards) looked in the source (from left to right): the "
+        "stronger the colour, the more attention, as in figure 3 of Bahdanau et al. 2015. The lines lie evenly in "
         f"the set, among those of {_ALIGNED_WORDS[0]} to {_ALIGNED_WORDS[-1]} words.",
         *([f"Without attention: {', '.join(without)}."] if without else []),
     ]
