@@ -1,8 +1,9 @@
 """Names and numbers in summaries, found by their letters alone: which are the document's, and which are missing.
 
-A number is a word with a digit. A name is a word with a capital letter that does not begin a sentence; or one that
-does, if no text of the set ever writes it with a small letter. A single letter is neither, and an apostrophe and what
-follows it (Ann's, I'm) is left out. They are compared without regard to case, and each counts once in a summary.
+A number is a word with a digit. A name is a word with a capital letter that begins no sentence and nothing that is
+said, after a colon or a quotation mark; or one that does, if no text of the set ever writes it with a small letter. A
+single letter is neither, and an apostrophe and what follows it (Ann's, I'm) is left out. They are compared without
+regard to case, and each counts once in a summary.
 """
 
 import re
@@ -15,6 +16,7 @@ from nmt.summaries.rates import share
 from nmt.summaries.text import sentences, words
 
 _APOSTROPHE = re.compile("['’]")
+_SAID = re.compile(r':\s|["“”„«»]')
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class NameFinder:
         return {
             word.lower()
             for sentence in sentences(text)
-            for place, word in enumerate(_stems(sentence))
+            for part in _SAID.split(sentence)
+            for place, word in enumerate(_stems(part))
             if _has_digit(word) or (_has_capital(word) and (place > 0 or word.lower() not in self._small))
         }
 

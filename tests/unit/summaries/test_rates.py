@@ -71,6 +71,7 @@ FINDER = NameFinder(["we go to the mark.", "Ann: They said will"])
         ("Mark slept. Will slept, too. Ann slept. They slept", {"ann", "they"}),  # no text has them with a small letter
         ("Ann's dog ate 3 of #Person1#'s iPhones at 5:30", {"ann", "3", "person1", "iphones", "5:30"}),
         ("I'm sure that I am, said A", set()),
+        ('Ann: Will Mark come at 5: 30? Bob said: "Go!" and “The Mark”', {"ann", "mark", "bob", "5", "30"}),
         ("nothing", set()),
     ],
 )
