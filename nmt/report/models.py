@@ -88,8 +88,6 @@ def inspect(run: Run, texts: Texts, lines: Sequence[int], copied: Sequence[int])
     sources = [texts.lines[line] for line in lines]
     found = [translations[0] for translations in translator.translate(sources)]
     alignments = [translator.align(*pair) for pair in zip(sources, found, strict=True)]
-    norms = reach(bundle, texts.sources, texts.references)
-    if not bundle.recipe.model.pointer:
-        return Inspection(alignments, norms)
-    sources = [texts.lines[line] for line in copied]
-    return Inspection(alignments, norms, [pair.words for pair in translator.align_all(sources, translator(sources))])
+    sources = [texts.lines[line] for line in copied] if bundle.recipe.model.pointer else []
+    copies = [pair.words for pair in translator.align_all(sources, translator(sources))]
+    return Inspection(alignments, reach(bundle, texts.sources, texts.references), copies)  # reach is in float64: last
