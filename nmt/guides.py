@@ -61,7 +61,8 @@ def guided_lines(
     if guides is None:
         return [Line(number, source.ids, source.words, [], []) for number, source in enumerate(sources)]
     if len(guides) != len(sources):
-        raise UserError(f"{len(sources)} lines to translate, but guides for {len(guides)}; there must be one for each")
+        given = f"prefixes or phrases for {len(guides)}"
+        raise UserError(f"{len(sources)} lines to translate, but {given}; there must be a line of them for each")
     words = [source.words for source in sources]
     prefixes = target.encode([guide.prefix.strip() for guide in guides], words)
     phrases = [_phrases(guide, own, target) for guide, own in zip(guides, words, strict=True)]

@@ -149,7 +149,7 @@ class Translator:
             yield from zip(block, self.translate(block, n_best, guided, sampling), strict=True)
             sampling = sampling and replace(sampling, first=sampling.first + len(block))
         if guides is not None and next(guides, None) is not None:
-            raise UserError("there are guides for more lines than there are to translate")
+            raise UserError("there are prefixes or phrases for more lines than there are to translate")
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[tuple[float, int]]:
         """Log-probability (natural) of each given translation, and its number of tokens, the end included.

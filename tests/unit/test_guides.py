@@ -53,7 +53,7 @@ def test_without_a_prefix_and_for_a_blank_line_nothing_changes() -> None:
 
 def test_what_cannot_be_followed_is_one_line() -> None:
     translate = translator()
-    with pytest.raises(UserError, match="2 lines to translate, but guides for 1;"):
+    with pytest.raises(UserError, match="2 lines to translate, but prefixes or phrases for 1;"):
         translate.translate(LINES[:2], guides=[Guide()])
     with pytest.raises(UserError, match=r"the prefix 'one one .*' have 99 pieces, but .* has \d+ at the most; raise"):
         translate.translate(LINES[:1], guides=[Guide("one " * 99)])
@@ -245,10 +245,10 @@ def test_prefixes_come_from_a_file(nmt: Command) -> None:
     expected = translator().translate(LINES, guides=[Guide(prefix) for prefix in prefixes()])
     assert nmt("--prefixes", nmt.file(prefixes()))[0] == [best.text for best, *_ in expected]
     assert nmt("--prefixes", nmt.file(prefixes()[:3]))[1] == (
-        "nmt: 8 lines to translate, but guides for 3; there must be one for each\n"
+        "nmt: 8 lines to translate, but prefixes or phrases for 3; there must be a line of them for each\n"
     )
     assert nmt("--prefixes", nmt.file([*prefixes(), "one"]))[1] == (
-        "nmt: there are guides for more lines than there are to translate\n"
+        "nmt: there are prefixes or phrases for more lines than there are to translate\n"
     )
 
 
