@@ -152,8 +152,13 @@ class TranslationTask(pl.LightningModule):
         """Makes the gradient the mean, and clips its norm; both at once, and so once through the memory."""
         scale_gradients(self.model.parameters(), self._gradient_factor, gradient_clip_val)
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the step, and counts its time before a callback shows it: `on_train_batch_end` is theirs first."""
+        super().optimizer_step(*args, **kwargs)
+        self._tick(training=True)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Counts the time of the step."""
+        """Counts the time of batches that make no step yet, and of what follows a step."""
         self._tick(training=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -18,6 +18,7 @@ from nmt.errors import UserError
 from nmt.forced import log_probs
 from nmt.tokenizer import PAD
 from nmt.training.checkpoint import WholeCheckpoints, mean_weights, network_weights
+from nmt.training.console import Console
 from nmt.training.loss import sequence_loss
 from nmt.training.minimum_risk import MinimumRisk
 from nmt.training.task import TranslationTask
@@ -204,6 +205,25 @@ def test_a_network_for_which_there_is_no_memory_leaves_nothing_behind(
     with pytest.raises(UserError, match=r"out of memory with a network of this size; lower model\.hidden_size"):
         train(tiny_recipe(tmp_path, model={"hidden_size": 4_000_000, "embedding_size": 8}))
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+@pytest.mark.bare
+def test_the_time_of_a_step_is_counted_before_its_speed_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[int, float]] = []
+    original = Console.on_train_batch_end
+
+    def noted(self: Console, trainer: Any, pl_module: Any, *rest: Any) -> None:
+        counted.append((pl_module.progress.target_tokens, pl_module.progress.training_seconds))
+        original(self, trainer, pl_module, *rest)
+
+    monkeypatch.setattr(Console, "on_train_batch_end", noted)
+    options: dict[str, Any] = {"data": {"train": "train[:64]", "test": None}, "trainer": {"max_steps": 3}}
+    train(tiny_recipe(tmp_path, **options), run=tmp_path / "run")
+    tokens, seconds = zip((0, 0.0), *counted, strict=True)
+    assert list(tokens) == sorted(set(tokens))
+    assert list(seconds) == sorted(set(seconds))
 
 
 @pytest.mark.bare
