@@ -16,7 +16,8 @@ RULE = (
     "other is better so in 5 % of cases."
 )
 
-DIRECTIONS = (("de", "en"), ("en", "de"))
+Direction = tuple[str, str]
+"""The languages of source and target."""
 
 ROWS = (
     "encoder-decoder",
@@ -35,7 +36,25 @@ ROWS = (
     "rnnencdec",
     "bahdanau",
 )
-"""The classical rows, files of recipes/multi30k, which the page says are missing until they are there."""
+"""The classical rows, files of recipes/multi30k."""
+
+TRAINED: dict[Direction, tuple[str, ...]] = {
+    ("de", "en"): ROWS,
+    # Those of Luong et al. 2015, table 1, which is of these languages; the cells; an encoder of both directions.
+    ("en", "de"): (
+        "encoder-decoder",
+        "reverse",
+        "dropout",
+        "global-location",
+        "global-general",
+        "feed",
+        "local-p",
+        "bidirectional",
+        "gru",
+        "rnn",
+    ),
+}
+"""The rows of each direction, which the page says are missing until they are there."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,11 @@ class Pair:
     worse: str
     paper: str = ""
     row: str | None = None
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Those that it takes."""
+        return (self.row,) if self.row else (self.better, self.worse)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from reproduction.claims import DIRECTIONS, Claim, Evidence, Pair, verdict
+from reproduction.claims import TRAINED, Claim, Direction, Evidence, Pair, verdict
 from reproduction.compare import Comparison
 from reproduction.files import Result
-from reproduction.rows import Direction, between, of_row
+from reproduction.rows import between, of_row
 from reproduction.significance import LONG, Difference
 from reproduction.tables import markdown
 
@@ -21,8 +21,9 @@ def judge(claim: Claim, results: Sequence[Result], comparisons: Sequence[Compari
             pair,
             _searched(pair, results, direction) if pair.row else _tested(claim, pair, comparisons, direction),
         )
-        for direction in DIRECTIONS
+        for direction, rows in TRAINED.items()
         for pair in claim.pairs
+        if set(pair.rows) <= set(rows)
     ]
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from nmt.published import shown
 from nmt.recipe.published import PublishedFigure
 from nmt.recipe_file import load_recipe
-from reproduction.claims import DIRECTIONS, ROWS
+from reproduction.claims import TRAINED, Direction
 from reproduction.differences import difference, trained_with
 from reproduction.files import ROOT, Result
 from reproduction.searches import SEARCHES
@@ -17,9 +17,6 @@ _RECIPES = ROOT / "recipes" / "multi30k"
 _LANGUAGES = {"de": "German", "en": "English"}
 _GRADIENTS = ("rnn", "gru", "feed")
 _DISTANCES = (1, 2, 5, 10, 15, 20, 25, 30)
-
-Direction = tuple[str, str]
-"""The languages of source and target."""
 
 
 def of_row(results: Iterable[Result], row: str, direction: Direction) -> list[Result]:
@@ -41,7 +38,7 @@ def between(direction: Direction) -> str:
 def rows_table(results: Sequence[Result], direction: Direction) -> str:
     """Every row in one direction, and which are missing."""
     header = ["row", "differs from", "in these fields", "BLEU, beam 5", "greedy", "chrF", "perplexity"]
-    runs = {row: of_row(results, row, direction) for row in ROWS}
+    runs = {row: of_row(results, row, direction) for row in TRAINED[direction]}
     missing = ", ".join(f"`{row}`" for row, found in runs.items() if not found)
     rows = [_row(row, found, direction) for row, found in runs.items()]
     changed = [
@@ -83,7 +80,7 @@ def _row(row: str, runs: Sequence[Result], direction: Direction) -> list[str]:
 
 def published_figures() -> str:
     """What the published figures of all rows are, by their sources."""
-    figures = [figure for direction in DIRECTIONS for row in ROWS for figure in _published(row, direction)]
+    figures = [figure for direction, rows in TRAINED.items() for row in rows for figure in _published(row, direction)]
     lines = dict.fromkeys(f"- {figure.source}: {figure.metric}" for figure in figures)
     return "\n".join(["Theirs, in the tables, is of another test set or scored in another way:\n", *lines, ""])
 
@@ -96,7 +93,10 @@ def _published(row: str, direction: Direction) -> list[PublishedFigure]:
 
 def length_table(results: Sequence[Result], direction: Direction) -> str:
     """BLEU by length of the source; empty without results."""
-    tests = {row: [run["test"]["bleu_by_source_length"] for run in of_row(results, row, direction)] for row in ROWS}
+    tests = {
+        row: [run["test"]["bleu_by_source_length"] for run in of_row(results, row, direction)]
+        for row in TRAINED[direction]
+    }
     tests = {row: found for row, found in tests.items() if found}
     if not tests:
         return ""
@@ -113,7 +113,7 @@ def length_table(results: Sequence[Result], direction: Direction) -> str:
 
 def searches_table(results: Sequence[Result], direction: Direction) -> str:
     """BLEU of every search, and what unknown words are in it; empty without results."""
-    found = {row: [run for run in of_row(results, row, direction) if "searches" in run] for row in ROWS}
+    found = {row: [run for run in of_row(results, row, direction) if "searches" in run] for row in TRAINED[direction]}
     rows = [
         [
             f"`{row}`",
@@ -143,7 +143,7 @@ def gradients_table(results: Sequence[Result]) -> str:
     """Gradient norms of the cells by distance; empty without results."""
     rows = [
         [f"`{run['row']}`", between(direction), str(run["seed"]), *_relative(run["gradients"])]
-        for direction in DIRECTIONS
+        for direction in TRAINED
         for row in _GRADIENTS
         for run in of_row(results, row, direction)
         if run.get("gradients")

@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nmt.errors import UserError
-from reproduction.claims import ROWS
+from reproduction.claims import ROWS, TRAINED, Direction
 from reproduction.files import ROOT, Result, name_of
 
 RECIPES = ROOT / "recipes" / "multi30k"
 
 
-def missing(results: Sequence[Result], direction: tuple[str, str], seed: int) -> list[str]:
+def missing(results: Sequence[Result], direction: Direction, seed: int) -> list[str]:
     """The rows without a result in a direction and with a seed, in their order."""
     known = {name_of(result) for result in results}
-    return [row for row in ROWS if _name(row, direction, seed) not in known]
+    return [row for row in TRAINED.get(direction, ROWS) if _name(row, direction, seed) not in known]
 
 
 def train_rows(
-    rows: Sequence[str], folder: Path, direction: tuple[str, str], seed: int, overrides: Sequence[str]
+    rows: Sequence[str], folder: Path, direction: Direction, seed: int, overrides: Sequence[str]
 ) -> Iterator[tuple[str, Path]]:
     """Trains one row after another; gives each with its finished run.
 
@@ -50,5 +50,5 @@ def train_rows(
         yield row, run
 
 
-def _name(row: str, direction: tuple[str, str], seed: int) -> str:
+def _name(row: str, direction: Direction, seed: int) -> str:
     return name_of({"row": row, "source": direction[0], "target": direction[1], "seed": seed})

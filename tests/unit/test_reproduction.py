@@ -20,7 +20,7 @@ from nmt.report.collect import comparable, read_runs
 from nmt.report.significance import LEVEL, bootstrap
 from reproduction import bentrevett, collect, training
 from reproduction.__main__ import PAGE
-from reproduction.claims import CLAIMS, ROWS, Evidence, verdict
+from reproduction.claims import CLAIMS, ROWS, TRAINED, Evidence, verdict
 from reproduction.collect import describe, read_set, with_sets
 from reproduction.compare import compare, compared_rows
 from reproduction.differences import fields
@@ -114,6 +114,7 @@ def test_every_compared_row_is_one_that_is_trained() -> None:
     assert {row for pair in compared_rows() for row in pair} <= set(ROWS)
     assert {pair.row for claim in CLAIMS for pair in claim.pairs} - {None} <= set(ROWS)
     assert all((RECIPES / f"{row}.yaml").exists() for row in ROWS)
+    assert all(set(rows) <= set(ROWS) for rows in TRAINED.values())
     assert {name for pair in PAIRS for name in pair} <= set(SEARCHES)
     assert len({claim.key for claim in CLAIMS}) == len(CLAIMS)
 
@@ -121,6 +122,8 @@ def test_every_compared_row_is_one_that_is_trained() -> None:
 def test_without_results_every_row_is_missing(tmp_path: Path) -> None:
     text = page(write(tmp_path, []))
     assert text.count("Not yet trained: `encoder-decoder`, `reverse`, ") == 2
+    assert "de→en global-dot against global-general" in text
+    assert "en→de global-dot" not in text  # not of this direction
     assert row_of(text, "`encoder-decoder`")[1:4] == ["", "", "not yet trained"]
     assert row_of(text, "`reverse`")[1:4] == ["`encoder-decoder`", "`model.encoder.reverse: true`", "not yet trained"]
     assert row_of(text, "`gru`")[1:3] == ["`feed`", "`model.cell.type: gru`"]
@@ -452,10 +455,11 @@ def test_results_are_compared(trained: list[Path]) -> None:
 
 def test_rows_without_a_result_are_missing() -> None:
     assert missing([], ("de", "en"), 1) == list(ROWS)
+    assert set(missing([], ("en", "de"), 1)) < set(ROWS)
     known = [result("feed", 30.0), result("gru", 30.0, seed=2), result("rnn", 30.0, target="de")]
     assert missing(known, ("de", "en"), 1) == [row for row in ROWS if row != "feed"]
     assert missing(known, ("de", "en"), 2) == [row for row in ROWS if row != "gru"]
-    assert missing(known, ("en", "de"), 1) == [row for row in ROWS if row != "rnn"]
+    assert missing(known, ("en", "de"), 1) == [row for row in TRAINED["en", "de"] if row != "rnn"]
 
 
 def test_rows_are_trained_but_for_those_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
