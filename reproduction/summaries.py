@@ -23,7 +23,6 @@ SUMMARIES = FOLDER / "summaries"
 
 _BLOCK = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 _ORDER = ("samsum-attention", "samsum-pointer", "samsum", "dialogsum")
-_NOTHING = "–"
 
 
 def summarizes(run: Run) -> bool:
@@ -56,7 +55,6 @@ def _parts(results: Sequence[Result]) -> Iterator[str]:
         yield f"### {corpus}\n"
         yield _rouge_table(runs)
         yield _made_of_table(runs)
-        yield _names_table(runs)
         yield _cost_table(runs)
         yield _notes(runs)
 
@@ -117,23 +115,13 @@ def _made_of_table(runs: Sequence[Result]) -> str:
     """As the report has it, of the beam search."""
     width = len(LABELS)
     rows = [["", *COLUMNS[width:]], *([name, *cells(found)[width:]] for name, found in _measured(runs))]
-    return f"What they are made of; {MEANING}:\n\n{markdown(rows)}\n"
+    return f"What they are made of; {MEANING}; names and numbers that are not right are made up:\n\n{markdown(rows)}\n"
 
 
 def _measured(runs: Sequence[Result]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from ((_name(run), run["test"]["beam"]) for run in runs)
     yield from runs[0]["test"]["extracts"].items()
     yield "reference", runs[0]["test"]["reference"]
-
-
-def _names_table(runs: Sequence[Result]) -> str:
-    rows = [["", "in a summary", "of these in the document", "made up", "of the reference's in the summary"]]
-    for name, found in _measured(runs):
-        names = found["names"]
-        made_up = None if names["right"] is None else 100.0 - names["right"]
-        shares = (names["right"], made_up, names["recall"])
-        rows.append([name, f"{names['each']:.2f}", *(_NOTHING if one is None else f"{one:.1f} %" for one in shares)])
-    return f"Names and numbers, right and wrong:\n\n{markdown(rows)}\n"
 
 
 def _cost_table(runs: Sequence[Result]) -> str:
