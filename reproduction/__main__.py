@@ -1,6 +1,6 @@
 """Makes docs/reproduction.md and the figures of docs/summarization.md: result files of finished runs, and the pages.
 
-python -m reproduction train FOLDER [--source en --target de] [--seed 2] [data.path=...]
+python -m reproduction train FOLDER [data.path=...] [--source en --target de] [--seed 2]
 python -m reproduction collect recipes/multi30k/feed.yaml RUN ... --commit COMMIT
 python -m reproduction collect recipes/summarization/samsum.yaml RUN ... --commit COMMIT
 python -m reproduction bentrevett recipes/de-en.yaml RUN --commit COMMIT
