@@ -152,6 +152,8 @@ def check_writable(path: Path) -> None:
         scratch = scratch_path(path)
         scratch.touch(exist_ok=False)
         scratch.unlink()
+    except FileExistsError:
+        raise UserError(f"{path}: cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 

@@ -259,10 +259,9 @@ def _columns(dataset: Dataset, options: DataOptions) -> Dataset:
         dataset = dataset.flatten()
     for side, column in wanted.items():
         if column not in dataset.column_names:
-            raise UserError(
-                f"data.{side}: {options.path} has no column {column}; it has "
-                f"{', '.join(dataset.column_names)}{did_you_mean(column, dataset.column_names)}"
-            )
+            names = dataset.column_names
+            hint = _separator_hint(names) or did_you_mean(column, names)
+            raise UserError(f"data.{side}: {options.path} has no column {column}; it has {', '.join(names)}{hint}")
         feature = dataset.features[column]
         kinds = [getattr(each, "dtype", feature) for each in (feature, getattr(feature, "feature", None))]
         if not any(kind in ("string", "large_string", "null") for kind in kinds):
@@ -276,6 +275,12 @@ def _columns(dataset: Dataset, options: DataOptions) -> Dataset:
         spare = {name: f"nmt.{name}" for name in dataset.column_names}
         dataset = dataset.rename_columns(spare).rename_columns({spare[column]: side for side, column in wanted.items()})
     return _of_lists(dataset) if any(hasattr(dataset.features[side], "feature") for side in wanted) else dataset
+
+
+def _separator_hint(names: list[str]) -> str:
+    """For a table whose whole heading was taken for one column."""
+    apart = len(names) == 1 and any(mark in names[0] for mark in ";\t|")
+    return "; the columns of a .csv have commas between them, those of a .tsv tabs" if apart else ""
 
 
 def _of_lists(dataset: Dataset) -> Dataset:

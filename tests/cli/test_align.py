@@ -75,7 +75,7 @@ def test_mistakes_are_one_line(files: dict[str, Path], tmp_path: Path) -> None:
         ({}, ["--gold", "gold"], "gold:2: a link of source word 99 and target word 0, counted from 0, but"),
         ({}, ["--gold", "nowhere"], "nowhere: No such file or directory"),
         ({}, ["--of", "input", "search.alignment=input"], "--of and search.alignment=input say the same; give one"),
-        ({}, ["--png", "one"], f"{tmp_path}/one/1.png: cannot be written: "),
+        ({}, ["--png", "one"], f"{tmp_path}/one/1.png: cannot be written: {tmp_path}/one is a file, not a folder"),
     ):
         done = run_nmt("align", *arguments({**files, **changed}), *options, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")

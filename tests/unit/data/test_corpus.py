@@ -342,6 +342,10 @@ def test_what_is_missing_is_named(table: Path, folder: Path, tmp_path: Path) -> 
     assert "has no column sorce; it has source, target; did you mean source?" in refusal(table, source="sorce")
     assert "has no column xyz; it has source, target" in (message := refusal(table, target="xyz"))
     assert "did you mean" not in message
+    (semicolons := tmp_path / "semicolons.csv").write_text("source;target\neins;one\n", encoding="utf-8")
+    assert refusal(semicolons).endswith(
+        "it has source;target; the columns of a .csv have commas between them, those of a .tsv tabs"
+    )
 
 
 def test_a_single_file_has_one_split(table: Path, tmp_path: Path) -> None:
