@@ -125,14 +125,15 @@ class EvaluatedSummaries:
         )
 
 
-_MADE_OF = ("new 1", "new 2", "new 3", "new 4", "copied", "length", "twice 3", "words", "names", "right", "found")
+_NEW = ("new 1", "new 2", "new 3", "new 4")
+_MADE_OF = (*_NEW, "copied", "length", "twice 2", "twice 3", "words", "names", "right", "found")
 
 COLUMNS = (*LABELS.values(), *_MADE_OF)
 """The columns of `cells`."""
 
 MEANING = (
-    "in %: new n-grams, words copied and trigrams said twice; length: of copied fragments; names and numbers in each "
-    "summary, right: in the document, found: of the reference's"
+    "in %: new n-grams, words copied, pairs and trigrams of words said twice; length: of copied fragments; names and "
+    "numbers in each summary, right: in the document, found: of the reference's"
 )
 """What is in the columns beside ROUGE."""
 
@@ -144,7 +145,7 @@ def cells(found: Mapping[str, Any]) -> list[str]:
         found: what is known of some summaries, as in a result file.
     """
     scores = [found.get(kind) for kind in KINDS]
-    made_of = [*found["novel"], found["coverage"], found["density"], found["repeated"][2], found["words"]]
+    made_of = [*found["novel"], found["coverage"], found["density"], *found["repeated"][1:3], found["words"]]
     of_names = [found["names"][name] for name in ("each", "right", "recall")]
     return [*(_number(value, 2) for value in scores), *(_number(value, 1) for value in (*made_of, *of_names))]
 

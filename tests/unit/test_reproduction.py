@@ -522,8 +522,10 @@ def test_summarizers_stand_beside_extracts_and_what_they_differ_from(tmp_path: P
     assert row_of(text, "`samsum-attention`, seed 1")[8:] == ["", "", ""]
     assert row_of(text, "longest-3")[3] == f"{results[0]['test']['extracts']['longest-3']['rouge1']:.2f}"
     made_of = row_of(text.partition("made of")[2], "`samsum-attention`, seed 1")
+    found = results[1]["test"]["beam"]["repeated"]
+    assert made_of[7:9] == [f"{found[1]:.1f}", f"{found[2]:.1f}"]
     found = results[1]["test"]["beam"]["names"]
-    assert made_of[9:] == [f"{found['each']:.1f}", f"{found['right']:.1f}", f"{found['recall']:.1f}"]
+    assert made_of[10:] == [f"{found['each']:.1f}", f"{found['right']:.1f}", f"{found['recall']:.1f}"]
     cost = row_of(text.partition("cost")[2], "`samsum`, seed 1")
     assert cost[1:] == ["1,234,567", "3", "9", "90", "5", "2.00", "`0123`"]
 

@@ -82,7 +82,7 @@ def test_the_table_has_a_row_for_each() -> None:
         scores = [f"{measured.rouge.f1[kind]:.2f}" for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")]
         assert rows[name][:4] == scores
         assert rows[name][-1] == f"{measured.names.recall:.1f}"
-        assert len(rows[name]) == len(header) - 5  # five titles are of two words
+        assert len(rows[name]) == len(header) - 6  # six titles are of two words
     assert rows["reference"][:4] == ["-"] * 4
     assert f"{found.reference.rates.words:.1f}" in rows["reference"]
     assert "sources cut" not in found.table("test")
