@@ -213,7 +213,7 @@ def _reader(options: ModelOptions, input_size: int, layers: int, both: bool) -> 
         reader = BothWays(_cell_reader(options, input_size), Backwards(_cell_reader(options, input_size)))
     else:
         reader = _cell_reader(options, input_size)
-    return Backwards(reader) if options.encoder.reverse else reader
+    return Backwards(reader, end_last=True) if options.encoder.reverse else reader
 
 
 def _cell_reader(options: ModelOptions, input_size: int) -> CellReader:

@@ -96,20 +96,28 @@ class CellReader(nn.Module):
 
 
 class Backwards(nn.Module):
-    """A reader from the last word to the first (Sutskever et al. 2014, section 3.3); all stays in its place."""
+    """A reader from the last word to the first; all stays in its place.
 
-    def __init__(self, reader: Reader) -> None:
+    The second direction of Bahdanau et al. 2015 begins with the end mark. A reversed source ends with it all the same:
+    its words alone are turned around (Sutskever et al. 2014, section 3.3 and figure 1; Luong's own program). Read
+    first, its state would say nothing of the sentence, and a decoder that looks there does without attention.
+    """
+
+    def __init__(self, reader: Reader, end_last: bool = False) -> None:
+        """With `end_last` the last token of each sentence, its end mark, is read last."""
         super().__init__()
         self.reader = reader
+        self.end_last = end_last
 
     def forward(self, inputs: Float[Tensor, "batch src in"], lengths: Int[Tensor, " batch"]) -> EncoderOutput:
         """See `Reader`."""
-        encoded = self.reader(turned(inputs, lengths), lengths)
-        return replace(encoded, memory=turned(encoded.memory, lengths))
+        backwards = lengths - int(self.end_last)
+        encoded = self.reader(turned(inputs, backwards), lengths)
+        return replace(encoded, memory=turned(encoded.memory, backwards))
 
 
 def turned(values: Float[Tensor, "batch src any"], lengths: Int[Tensor, " batch"]) -> Float[Tensor, "batch src any"]:
-    """Each sentence from its last word to its first; the padding stays at the end."""
+    """The first `lengths` places of each sentence from the last to the first; what follows them stays."""
     places = torch.arange(values.shape[1], device=values.device)[None]
     last = lengths.to(values.device)[:, None] - 1
     order = torch.where(places <= last, last - places, places)

@@ -28,7 +28,7 @@ class EncoderOptions(Section):
     bidirectional: bool | Literal["bottom"] = True
     """Read the source in both directions: in all layers, or in the bottom one only (GNMT, Wu et al. 2016)."""
     reverse: bool = False
-    """Read it from the last word to the first (Sutskever et al. 2014); for a unidirectional encoder."""
+    """Read it from the last word to the first, then its end (Sutskever et al. 2014); for a unidirectional encoder."""
     self_attention: Positive | None = None
     """Heads of an attention of the encoder's states to each other; null: none."""
 

@@ -117,13 +117,16 @@ def test_a_reader_made_of_cells_is_torchs_network(kind: str) -> None:
             torch.testing.assert_close(read.cell[0, row], last[1][:, 0].flatten(), rtol=0, atol=1e-13)
 
 
-def test_a_reversed_reader_reads_from_the_end_and_keeps_positions() -> None:
+@pytest.mark.parametrize("end_last", [False, True])
+def test_a_reversed_reader_reads_from_the_end_and_keeps_positions(end_last: bool) -> None:
+    """And the words of a reversed source before its end mark."""
     network = fill(LSTM(EMBEDDING, UNITS, 2, batch_first=True).double())
-    reader, embedded = Backwards(TorchReader(network)), waves(len(LENGTHS), 6, EMBEDDING)
+    reader, embedded = Backwards(TorchReader(network), end_last), waves(len(LENGTHS), 6, EMBEDDING)
     read = reader(embedded, torch.tensor(LENGTHS))
     for row, length in enumerate(LENGTHS):
-        states, (hidden, _) = nn.LSTM.forward(network, embedded[row : row + 1, :length].flip(1))
-        torch.testing.assert_close(read.memory[row, :length], states[0].flip(0), rtol=0, atol=1e-13)
+        order = [*reversed(range(length - 1)), length - 1] if end_last else [*reversed(range(length))]
+        states, (hidden, _) = nn.LSTM.forward(network, embedded[row : row + 1, order])
+        torch.testing.assert_close(read.memory[row, order], states[0], rtol=0, atol=1e-13)
         assert not read.memory[row, length:].any()
         torch.testing.assert_close(read.hidden[:, row], hidden[:, 0], rtol=0, atol=1e-13)
 
