@@ -17,7 +17,7 @@ from nmt.recipe.decoder import BahdanauWiring
 from nmt.recipe.model import EncoderOptions, ModelOptions
 from nmt.tokenizer import PAD
 from nmt.training.loss import sequence_loss
-from tests.helpers import ATTENTIONS, MECHANISMS, UNFED, fill, tiny_model
+from tests.helpers import ATTENTIONS, MECHANISMS, UNFED, fill, tiny_model, waves
 
 BATCH = make_batch([[4, 5, 6, 7], [5]], [[6, 4], [7, 8, 5, 4]])
 
@@ -272,6 +272,18 @@ def test_each_dropout_is_where_its_name_says() -> None:
     assert not torch.equal(outputs_in_training(one, **summary), outputs_in_training(other, **summary))
     blind = {**summary, "memory_dropout": everything}
     assert torch.equal(outputs_in_training(one, **blind), outputs_in_training(other, **blind))
+
+
+@pytest.mark.parametrize("layers", [{}, {"residual": True, "layers": 2, "encoder": {"layers": 2}}])
+def test_a_reversed_source_is_its_words_turned_around_and_then_its_end_mark(layers: dict[str, Any]) -> None:
+    """Sutskever et al. 2014, section 3.3 and figure 1."""
+    encoder = {**layers.get("encoder", {}), "bidirectional": False}
+    turning = tiny_model("reversed", **{**layers, "encoder": {**encoder, "reverse": True}}).encoder
+    plain = tiny_model("reversed", **{**layers, "encoder": encoder}).encoder
+    embedded, lengths, order = waves(1, 4, 5).float(), torch.tensor([4]), [2, 1, 0, 3]
+    found, wanted = turning(embedded, lengths), plain(embedded[:, order], lengths)
+    torch.testing.assert_close(found.memory[:, order], wanted.memory)
+    torch.testing.assert_close(found.hidden, wanted.hidden)
 
 
 def test_a_bidirectional_encoder_may_begin_twice_as_many_layers() -> None:
