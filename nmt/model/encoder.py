@@ -99,7 +99,7 @@ class Backwards(nn.Module):
     """A reader from the last word to the first; all stays in its place.
 
     The second direction of Bahdanau et al. 2015 begins with the end mark. A reversed source ends with it all the same:
-    its words alone are turned around (Sutskever et al. 2014, section 3.3 and figure 1; Luong's own program). Read
+    its words alone are turned around (Sutskever et al. 2014, section 3.3 and figure 1; Luong's nmt.hybrid). Read
     first, its state would say nothing of the sentence, and a decoder that looks there does without attention.
     """
 
