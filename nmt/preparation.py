@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from nmt.errors import UserError
 from nmt.recipe.data import DataOptions
 from nmt.recipe.tokenizer import TokenizerOptions
 
@@ -18,6 +19,7 @@ class Preparation:
         lowercase: lower-case the text.
         normalize_punctuation: one form for each mark, as Moses' normalize-punctuation.perl.
         moses: set marks apart from words by spaces, as Moses' tokenizer.perl, but without escapes such as `&apos;`.
+        protected: a regular expression for what Moses leaves whole; empty where it leaves nothing.
         language: the language whose rules Moses follows, `de`; empty where none of its scripts is asked for.
         line_separator: stands between the lines of a text, each of which goes through these steps by itself; empty
             where line ends are white space like any other.
@@ -27,7 +29,9 @@ class Preparation:
     normalize_punctuation: bool = False
     moses: bool = False
     language: str = ""
-    line_separator: str = field(default="", repr=False)  # the fingerprint of tokenizers without one does not know of it
+    # The fingerprint of tokenizers without these two does not know of them.
+    line_separator: str = field(default="", repr=False)
+    protected: str = field(default="", repr=False)
 
     def prepare(self, text: str) -> str:
         """The text as it is cut into pieces; a blank one stays blank, and no two separators stand side by side."""
@@ -56,8 +60,16 @@ class Preparation:
         if self.normalize_punctuation:
             text = _normalizer(self.language).normalize(text)
         if self.moses:
-            text = _tokenizer(self.language).tokenize(text, return_str=True, escape=False)
+            text = self._words_apart(text)
         return text
+
+    def _words_apart(self, text: str) -> str:
+        patterns = [self.protected] if self.protected else None
+        try:
+            words = _tokenizer(self.language).tokenize(text, return_str=True, escape=False, protected_patterns=patterns)
+        except AssertionError:  # sacremoses counts with three digits
+            raise UserError("tokenizer.protected: it finds more than 1000 words in one line of text") from None
+        return str(words)
 
     def _restore_line(self, text: str) -> str:
         return str(_detokenizer(self.language).detokenize(text.split(), unescape=False)) if self.moses else text
@@ -67,8 +79,8 @@ def preparations(options: TokenizerOptions, data: DataOptions) -> tuple[Preparat
     """The preparations of source and target that a recipe asks for."""
     steps = (options.lowercase, options.normalize_punctuation, options.moses)
     source, target = data.languages if options.needs_languages else ("", "")
-    of_source = Preparation(*steps, language=source, line_separator=options.line_separator or "")
-    return of_source, Preparation(*steps, language=target)
+    of_target = Preparation(*steps, language=target, protected=options.protected or "")
+    return replace(of_target, language=source, line_separator=options.line_separator or ""), of_target
 
 
 @cache

@@ -320,7 +320,8 @@ class TokenizerPair:
         digest.update(self.target.model)
         for side, tokenizer in (("source", self.source), ("target", self.target)):
             if tokenizer.preparation != Preparation():
-                digest.update(f"{side} {tokenizer.preparation}{tokenizer.preparation.line_separator}".encode())
+                done = tokenizer.preparation
+                digest.update(f"{side} {done}{done.line_separator}{done.protected}".encode())
         if self.copies:
             digest.update(b"copies")
         return digest.hexdigest()

@@ -1,5 +1,6 @@
 """The recipe's `tokenizer`."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -31,7 +32,9 @@ class TokenizerOptions(Section):
     moses: bool = False
     """Set marks apart from words as Moses' tokenizer.perl (by sacremoses), and put translations together again. Not for
     text that is tokenized already."""
-
+    protected: str | None = None
+    """A regular expression: what it finds, whatever the case, Moses' rules leave whole, as tokenizer.perl -protected.
+    `#\\w+#` keeps the `#Person1#` of a dialogue one word."""
     line_separator: Annotated[str, Field(pattern=r"^[^\s\u2581]+$")] | None = None
     """What takes the place of the ends of lines within a source, as between the utterances of a dialogue, `<eou>`: a
     piece of its own, to which nothing else is done. A source may hold it as it is. null: line ends are white space."""
@@ -45,5 +48,19 @@ class TokenizerOptions(Section):
         """See `Section`."""
         if self.min_frequency is not None and self.type != "word":
             yield "min_frequency", "needs type: word"
+        if self.protected is not None:
+            if not self.moses:
+                yield "protected", "needs moses: true"
+            if wrong := _no_pattern(self.protected):
+                yield "protected", wrong
         if self.line_separator in ("<pad>", "<unk>", "<s>", "</s>"):
             yield "line_separator", "must be none of the special pieces <pad>, <unk>, <s> and </s>"
+
+
+def _no_pattern(text: str) -> str:
+    """What is wrong with a regular expression that has to find something; nothing if it is right."""
+    try:
+        empty = re.search(text, "") is not None
+    except re.error as error:
+        return f"is no regular expression: {error}"
+    return "finds what is empty, too" if empty else ""

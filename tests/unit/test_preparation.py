@@ -70,6 +70,23 @@ def test_nothing_is_escaped() -> None:
     assert MOSES.restore("&amp; a &lt; b") == "&amp; a &lt; b"  # text that held such letters
 
 
+def test_what_is_protected_stays_whole() -> None:
+    protected = replace(MOSES, protected=r"#\w+#")
+    text = "#Person1#: Hi, #person2#'s dog (#1) isn't #Person1#'s."
+    assert protected.prepare(text) == "#Person1# : Hi , #person2# 's dog ( # 1 ) isn 't #Person1# 's ."
+    assert "# Person1 #" in MOSES.prepare(text)
+    assert protected.restore("#Person1# 's dog , #Person2# .") == "#Person1#'s dog, #Person2#."
+    assert replace(protected, lowercase=True).prepare("#Person1#!") == "#person1# !"
+    assert replace(protected, protected="[A-Z]#").prepare("c#, a#b") == "c# , a#b"  # whatever the case
+    with pytest.raises(UserError, match=r"tokenizer\.protected: it finds more than 1000 words in one line of text"):
+        protected.prepare("#a# " * 1001)
+    sides = preparations(
+        TokenizerOptions(moses=True, protected=r"#\w+#"),
+        DataOptions(path="x", source_language="en", target_language="en"),
+    )
+    assert sides == (protected, protected)
+
+
 @NEEDS_TEXT
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_most_text_comes_back(language: str) -> None:
@@ -272,3 +289,9 @@ def test_a_separator_is_one_piece_of_its_own(kind: str) -> None:
         assert all(ids.count(separator) == 2 and model.spell([ids]) == model.prepare([dialogue]) for ids in sampled)
     pair = TokenizerPair(model, model)
     assert pair.fingerprint != TokenizerPair(*[model.with_preparation(Preparation(lowercase=True))] * 2).fingerprint
+
+
+def test_the_fingerprint_knows_what_is_protected() -> None:
+    model = tokenizer()
+    sides = MOSES, replace(MOSES, protected="#"), replace(MOSES, protected="@")
+    assert len({TokenizerPair(*[model.with_preparation(side)] * 2).fingerprint for side in sides}) == 3

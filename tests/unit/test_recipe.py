@@ -169,6 +169,12 @@ def test_a_recipe_that_was_written_out_is_read_back(write: Any) -> None:
             "{training: {shuffle: once}, trainer: {limit_train_batches: 5}}",
             "my.yaml:1: trainer.limit_train_batches: needs training.shuffle: epoch",
         ),
+        ("tokenizer: {protected: '#'}", "my.yaml:2: tokenizer.protected: needs moses: true"),
+        (
+            "tokenizer: {moses: true, protected: '#('}",
+            "my.yaml:2: tokenizer.protected: is no regular expression: missing ), unterminated subpattern",
+        ),
+        ("tokenizer: {moses: true, protected: 'a*'}", "my.yaml:2: tokenizer.protected: finds what is empty, too"),
         ("tokenizer: {line_separator: <s>}", "my.yaml:2: tokenizer.line_separator: must be none of the special pieces"),
         (
             "{model: {pointer: true}, training: {label_smoothing: 0.1}}",
