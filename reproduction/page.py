@@ -53,9 +53,6 @@ are of other, far larger corpora: what can be compared is which row is better, n
 of ours is from a file in [reproduction/](reproduction/), which `python -m reproduction collect` has written from a
 finished run; theirs are quoted, each with its source, in the recipes (`published`), `reproduction/claims.py` and
 `reproduction/protocols.py`. `python -m reproduction page` makes this page of them.
-
-The rows with a reversed source were trained when its end mark was still read first (before commit 70fc281). Since then
-it is read last, as in Sutskever et al. 2014 and in Luong's program; these rows are to be trained anew.
 """
 
 
