@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.errors import UserError
+from nmt.errors import StoppedError, UserError
 from nmt.report.collect import read_runs
 from nmt.text import write_text
 from reproduction import bentrevett
@@ -33,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run_command(options)
     except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("stopped")
+        return StoppedError.exit_code
     return 0
 
 

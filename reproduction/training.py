@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nmt.errors import UserError
+from nmt.errors import StoppedError, UserError
 from reproduction.claims import ROWS, TRAINED, Direction
 from reproduction.files import ROOT, Result, name_of
 
@@ -34,6 +34,7 @@ def train_rows(
 
     Raises:
         UserError: if a training fails.
+        StoppedError: if it is stopped by Ctrl-C; it has saved itself by then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     source, target = direction
@@ -44,10 +45,24 @@ def train_rows(
         except FileExistsError:
             continue
         options = [f"data.source={source}", f"data.target={target}", f"training.seed={seed}", *overrides]
-        command = [sys.executable, "-m", "nmt.cli", "train", str(RECIPES / f"{row}.yaml"), "--run", str(run), *options]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        code = _run(_command(row, run, options))
+        if code == StoppedError.exit_code:
+            raise StoppedError(f"{run}: stopped; once it has gone on to its end, `collect` writes its result file")
+        if code:
             raise UserError(f"{run}: the training failed, see above")
         yield row, run
+
+
+def _command(row: str, run: Path, options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "nmt.cli", "train", str(RECIPES / f"{row}.yaml"), "--run", str(run), *options]
+
+
+def _run(command: Sequence[str]) -> int:
+    training = subprocess.Popen(command, cwd=ROOT)
+    try:
+        return training.wait()
+    except KeyboardInterrupt:  # the training has it, too, and saves itself; subprocess.run would kill it soon
+        return training.wait()
 
 
 def _name(row: str, direction: Direction, seed: int) -> str:

@@ -1,6 +1,7 @@
 """Settings of the whole test suite."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -35,3 +36,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     with bare():
         return (yield)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs heed Ctrl-C, also if the tests run in a background that ignores it, which programs inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

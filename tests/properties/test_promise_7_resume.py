@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -179,14 +178,6 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, content: bytes | None)
     path.write_bytes(path.read_bytes()[:2000] if content is None else content)
     with pytest.raises(UserError, match=r"last\.ckpt: damaged, or no checkpoint$"):
         load_checkpoint(path)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Programs heed Ctrl-C, also if the tests run in a background that ignores it, which programs inherit."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

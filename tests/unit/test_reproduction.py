@@ -2,8 +2,12 @@
 
 import json
 import math
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -476,6 +480,50 @@ def test_rows_are_trained_but_for_those_that_are_there(tmp_path: Path, monkeypat
     assert (row, finished.recipe.training.seed, finished.recipe.search.beam_size) == ("gru", 3, 2)
     with pytest.raises(UserError, match="the training failed"):
         list(training.train_rows(["gru"], tmp_path / "more", direction, 3, ["search.beam_size=0"]))
+
+
+SAVES_ITSELF = """
+import sys, time
+try:
+    print("training", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+    print("saved")
+    sys.exit(130)
+"""
+
+WAITS_FOR_IT = """
+import sys
+from pathlib import Path
+from nmt.errors import StoppedError
+from reproduction import training
+training._command = lambda *_: [sys.executable, "-c", sys.argv[2]]
+try:
+    next(training.train_rows(["feed"], Path(sys.argv[1]), ("de", "en"), 1, []))
+except StoppedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_lets_the_training_save_itself(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS_FOR_IT, str(tmp_path / "runs"), SAVES_ITSELF],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "training\n"
+    os.killpg(process.pid, signal.SIGINT)  # a terminal tells all processes
+    output, errors = process.communicate(timeout=60)
+    said = (
+        f"{tmp_path}/runs/feed.de-en.seed1: stopped; once it has gone on to its end, `collect` writes its result file"
+    )
+    assert (output, errors) == (f"saved\n{said}\n", "")
 
 
 def test_a_commit_that_is_none_is_refused(trained: list[Path]) -> None:
