@@ -23,8 +23,8 @@ class Alignment:
         target: the piece that each row belongs to, the end included (or the begin, see `by_step`); or the words.
         weights: how much each target piece looked at each source piece; a row of pieces sums to one where the
             attention is a softmax.
-        copied: what part of each target piece's probability is copying, from 0 to 1, of a word the mean over its
-            pieces; None of a model that does not copy.
+        copied: what part of each target piece's probability is copying, from 0 to 1, of a word the mean over the
+            letters and digits of its pieces; None of a model that does not copy.
     """
 
     source: list[str]
@@ -82,7 +82,8 @@ def to_words(
 ) -> Alignment:
     """The alignment of words: summed over the pieces of each source word, averaged over those of each target word.
 
-    The rows are not scaled anew: what the end of the source and other pieces without a word got is nobody's.
+    The rows are not scaled anew: what the end of the source and other pieces without a word got is nobody's. Copied is
+    a word as its letters are, for the full stop after a name that is copied is made.
 
     Args:
         alignment: of the pieces.
@@ -93,12 +94,23 @@ def to_words(
     """
     weights = alignment.weights
     sums = weights.new_zeros(len(weights), len(source) + 1).index_add(1, torch.tensor(columns), weights)
-    copied = None if alignment.copied is None else _means(alignment.copied[:, None], rows, len(target))[:, 0]
-    return Alignment(list(source), list(target), _means(sums, rows, len(target))[:, :-1], copied)
+    copied = None
+    if alignment.copied is not None:
+        copied = _means(alignment.copied[:, None], rows, len(target), [_letters(piece) for piece in alignment.target])
+    means = _means(sums, rows, len(target), [1.0] * len(weights))
+    return Alignment(list(source), list(target), means[:, :-1], None if copied is None else copied[:, 0])
 
 
-def _means(values: Float[Tensor, "pieces any"], rows: Sequence[int], words: int) -> Float[Tensor, "words any"]:
-    """The means over the pieces of each word, zeros of a word without any."""
-    places = torch.tensor(rows)
-    totals = values.new_zeros(words + 1, values.shape[1]).index_add(0, places, values)
-    return (totals / places.bincount(minlength=words + 1).clamp(min=1)[:, None])[:-1]
+def _letters(piece: str) -> float:
+    """Letters and digits; marks count next to nothing, so that they decide of words of marks alone."""
+    return float(sum(map(str.isalnum, piece))) or 1e-3
+
+
+def _means(
+    values: Float[Tensor, "pieces any"], rows: Sequence[int], words: int, shares: Sequence[float]
+) -> Float[Tensor, "words any"]:
+    """The means over the pieces of each word, which count by their shares; zeros of a word without any."""
+    places, counted = torch.tensor(rows), values.new_tensor(shares)[:, None]
+    totals = values.new_zeros(words + 1, values.shape[1]).index_add(0, places, values * counted)
+    counts = values.new_zeros(words + 1, 1).index_add(0, places, counted)
+    return (totals / counts.where(counts > 0, 1.0))[:-1]

@@ -24,12 +24,18 @@ from nmt.threads import map_on_cores
 from nmt.tokenizer import BOS, EOS, PAD, UNK
 
 
-def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:
-    """The recipe's `search` in the search's own terms, `n_best` at most its beam; begin and padding never come out."""
+def search_settings(options: SearchOptions, n_best: int = 1, only_read: Sequence[int] = ()) -> SearchSettings:
+    """The recipe's `search` in the search's own terms.
+
+    Args:
+        options: the recipe's.
+        n_best: hypotheses of each line, at most the beam.
+        only_read: pieces that stand in sources alone; like begin and padding they never come out.
+    """
     return SearchSettings(
         bos=BOS,
         eos=EOS,
-        banned=(PAD, BOS, UNK) if options.forbid_unknown else (PAD, BOS),
+        banned=(PAD, BOS, *([UNK] if options.forbid_unknown else []), *only_read),
         beam_size=options.beam_size,
         n_best=n_best,
         length_penalty=options.length_penalty,
@@ -46,30 +52,33 @@ def search_settings(options: SearchOptions, n_best: int = 1) -> SearchSettings:
 
 
 def search_lines(
-    model: Network, lines: Sequence[Line], options: SearchOptions, n_best: int = 1, sampling: Sampling | None = None
+    model: Network,
+    lines: Sequence[Line],
+    settings: SearchSettings,
+    batch_size: int,
+    sampling: Sampling | None = None,
 ) -> list[list[Hypothesis]]:
-    """The `n_best` best hypotheses of each line, best first; or as many drawn at random.
+    """The best hypotheses of each line, as many as the settings say, best first; or as many drawn at random.
 
     Lines of similar length are searched together; the result does not depend on that.
 
     Args:
         model: translates.
         lines: none of them blank.
-        options: how to search.
-        n_best: hypotheses of each line.
+        settings: how to search.
+        batch_size: lines that are searched together, at most.
         sampling: how to draw them; None to search.
 
     Raises:
         UserError: if the model predicts what are no numbers, or memory runs out.
     """
-    find = partial(_search, model, search_settings(options, n_best), sampling)
+    find = partial(_search, model, settings, sampling)
     by_cores = uses_cores(model)
-    size = options.batch_size
     if by_cores:  # every core has its share
-        size = min(size, max(math.ceil(len(lines) / torch.get_num_threads()), 1))
+        batch_size = min(batch_size, max(math.ceil(len(lines) / torch.get_num_threads()), 1))
     with evaluating(model):
         # The longest ones first, so that no core is left with a long batch when the others have nothing more to do.
-        return in_batches(find, lines, size, lambda line: -len(line.source), map_on_cores if by_cores else map)
+        return in_batches(find, lines, batch_size, lambda line: -len(line.source), map_on_cores if by_cores else map)
 
 
 def uses_cores(model: Network) -> bool:

@@ -77,7 +77,7 @@ def guided_lines(
     limits = settings.max_length(torch.tensor([len(source.ids) + 1 for source in sources]))
     for line, guide, most in zip(lines, guides, limits.tolist(), strict=True):
         if line.source:
-            _check(line, guide, target, most)
+            _check(line, guide, target, most, settings.banned)
     return lines
 
 
@@ -87,7 +87,7 @@ def _phrases(guide: Guide, words: tuple[str, ...], target: Tokenizer) -> list[li
     return target.encode(phrases, [words] * len(phrases))
 
 
-def _check(line: Line, guide: Guide, target: Tokenizer, most: int) -> None:
+def _check(line: Line, guide: Guide, target: Tokenizer, most: int, banned: Sequence[int]) -> None:
     """Refuses what a translation of `most` pieces has no room for, and words that no translation may have."""
     asked = f"prefix {guide.prefix[:60]!r}" if line.prefix else f"phrases {', '.join(guide.phrases)[:60]!r}"
     size = len(line.prefix) or Progress.begin(line.phrases).left
@@ -96,8 +96,9 @@ def _check(line: Line, guide: Guide, target: Tokenizer, most: int) -> None:
             f"the {asked} have {size} pieces, but the translation of their line has {most} at the most; "
             "raise search.max_length_extra"
         )
-    if UNK in chain(line.prefix, *line.phrases):
+    never = {UNK, *banned}
+    if not never.isdisjoint(chain(line.prefix, *line.phrases)):
         words = target.prepare([" ".join([guide.prefix, *guide.phrases])])[0].split()
         found = zip(words, target.encode(words, [line.words] * len(words)), strict=True)
-        unknown = next((word for word, ids in found if UNK in ids), "a word")
-        raise UserError(f"the {asked} hold {unknown[:60]!r}, which the model's vocabulary does not have")
+        wrong = next((word for word, ids in found if not never.isdisjoint(ids)), "a word")
+        raise UserError(f"the {asked} hold {wrong[:60]!r}, which the model has no word for, or never writes")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from nmt.errors import UserError
 from nmt.recipe.data import DataOptions
 from nmt.recipe.tokenizer import TokenizerOptions
 
@@ -41,6 +40,10 @@ class Preparation:
         """A prepared text as a person writes it: tokens put together again; case, marks and separators stay."""
         return self._by_line(self._restore_line, text)
 
+    def with_line_ends(self, text: str) -> str:
+        """A text as it was written, with its lines on lines of their own, whether it has line ends or separators."""
+        return text.replace(self.line_separator, "\n") if self.line_separator else text
+
     def without_separators(self, prepared: str) -> str:
         """A prepared text, as long as it was, with spaces in the place of its separators."""
         if not self.line_separator:
@@ -64,12 +67,21 @@ class Preparation:
         return text
 
     def _words_apart(self, text: str) -> str:
-        patterns = [self.protected] if self.protected else None
-        try:
-            words = _tokenizer(self.language).tokenize(text, return_str=True, escape=False, protected_patterns=patterns)
-        except AssertionError:  # sacremoses counts with three digits
-            raise UserError("tokenizer.protected: it finds more than 1000 words in one line of text") from None
-        return str(words)
+        """Moses' words; of those that are protected each is a word that its rules leave whole, until they are done."""
+        whole: list[str] = []
+        word = "Protected0"  # begins as a name and ends as a number, as the words that tokenizer.perl puts there
+        while word in text:
+            word = f"X{word}"
+
+        def put_away(found: re.Match[str]) -> str:
+            whole.append(found[0])
+            return word
+
+        if self.protected:
+            text = re.sub(self.protected, put_away, text, flags=re.IGNORECASE)
+        words = str(_tokenizer(self.language).tokenize(text, return_str=True, escape=False))
+        back = iter(whole)
+        return re.sub(word, lambda _: next(back), words) if whole else words
 
     def _restore_line(self, text: str) -> str:
         return str(_detokenizer(self.language).detokenize(text.split(), unescape=False)) if self.moses else text

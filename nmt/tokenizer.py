@@ -130,6 +130,12 @@ class Tokenizer:
         """Number of pieces."""
         return int(self._processor.get_piece_size())
 
+    @property
+    def separator(self) -> tuple[int, ...]:
+        """The piece that stands between the lines of a text; none if nothing does, or pieces that stand elsewhere."""
+        pieces = self._encode(self.preparation.line_separator, ())
+        return tuple(pieces) if len(pieces) == 1 and pieces != [UNK] else ()
+
     def prepare(self, texts: Sequence[str]) -> list[str]:
         """The texts as they are cut into pieces."""
         return [self.preparation.prepare(text) for text in texts]
@@ -312,6 +318,11 @@ class TokenizerPair:
     def joint(self) -> bool:
         """Whether an id is the same piece on both sides."""
         return self.source.model == self.target.model
+
+    @property
+    def only_read(self) -> tuple[int, ...]:
+        """Pieces that could be written and never are: the mark between the lines of a source, in a joint model."""
+        return self.source.separator if self.joint else ()
 
     @property
     def fingerprint(self) -> str:

@@ -18,6 +18,7 @@ from nmt.loading import make_network, search_options
 from nmt.model.ensemble import Network
 from nmt.recipe.search import SearchOptions
 from nmt.search.sampling import Sampling
+from nmt.search.types import SearchSettings
 from nmt.tokenizer import UNK, SourceIds, TokenizerPair
 from nmt.translation import Translation, spelled
 from nmt.unknown import filled, read_dictionary
@@ -124,8 +125,9 @@ class Translator:
             )
         found = [[Translation("")] for _ in lines]
         sources = self._read(lines)
-        wanted = [line for line in self._guided(sources, guides, sampling) if line.source]
-        hypotheses = search_lines(self.model, wanted, self.options, n_best, sampling)
+        settings = search_settings(self.options, n_best, self.tokenizers.only_read)
+        wanted = [line for line in self._guided(sources, guides, settings, sampling) if line.source]
+        hypotheses = search_lines(self.model, wanted, settings, self.options.batch_size, sampling)
         for line, best in zip(wanted, hypotheses, strict=True):
             found[line.number] = spelled(best, sources[line.number], self.tokenizers.target)
         if self.options.replace_unknown:
@@ -210,14 +212,18 @@ class Translator:
         return read, self.tokenizers.encode_targets(targets, read)
 
     def _guided(
-        self, sources: Sequence[SourceIds], guides: Sequence[Guide] | None, sampling: Sampling | None
+        self,
+        sources: Sequence[SourceIds],
+        guides: Sequence[Guide] | None,
+        settings: SearchSettings,
+        sampling: Sampling | None,
     ) -> list[Line]:
         """The lines with what their translations must hold."""
         if guides is not None and not self.model.predicts_all_words:
             raise UserError(
                 "an exported model's shortlist need not hold the words asked for; take the run it is made of"
             )
-        found = guided_lines(sources, guides, self.tokenizers.target, search_settings(self.options))
+        found = guided_lines(sources, guides, self.tokenizers.target, settings)
         if sampling is not None and any(line.phrases for line in found):
             raise UserError("phrases that must occur are searched for; leave out --sample")
         return found

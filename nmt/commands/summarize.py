@@ -2,12 +2,16 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nmt.commands.arguments import add_model, add_search, models, positive, say_cut, search_options, whole, write_line
 from nmt.commands.lines import add_output, as_data, as_text, standard_input
 from nmt.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt.recipe.search import SearchOptions
 
 
 def add_summarize(commands: Any) -> None:
@@ -54,10 +58,12 @@ def _summarize(options: argparse.Namespace) -> None:
     bundles = [load_bundle(find_bundle(model)) for model in chosen]
     field = (options.field or bundles[0].recipe.data.source) if options.format == "jsonl" else None
     translator = Translator.from_bundles(bundles, options.device, **search_options(options))
-    count = 0
+    _check_length(options.min_length, translator.options)
+    lines = count = 0
     for block in blocks:
-        documents = [_read(line, number, field) for number, line in enumerate(block, start=count + 1)]
-        count += len(block)
+        documents, wrong = _read_all(block, lines + 1, field)
+        lines += len(block)
+        count += len(documents)
         found = translator.translate([document.text for document in documents], options.n_best)
         for document, summaries in zip(documents, found, strict=True):
             if document.fields is None:
@@ -65,21 +71,50 @@ def _summarize(options: argparse.Namespace) -> None:
             else:
                 entries = [as_data(summary, translator.tokenizers.target) for summary in summaries]
                 write_line(json.dumps({**document.fields, "summaries": entries}, ensure_ascii=False))
+        if wrong:
+            raise wrong
     say_cut(translator, f"of {count:,} documents")
 
 
+def _check_length(min_length: int | None, search: "SearchOptions") -> None:
+    """Refuses a least length above the recipe's largest, where that is a number of pieces whatever the document's."""
+    if min_length is not None and search.max_length_ratio == 0 and min_length > search.max_length_extra:
+        most = f"the {search.max_length_extra:.0f} pieces that a summary has at the most (search.max_length_extra)"
+        raise UserError(f"--min-length {min_length} is more than {most}; give --max-length, too")
+
+
+def _read_all(block: Sequence[str], first: int, field: str | None) -> tuple[list[_Document], UserError | None]:
+    """The documents of some lines, and what is wrong with the line before which they end, if one is.
+
+    Between objects lines may be blank.
+    """
+    documents = []
+    for number, line in enumerate(block, start=first):
+        try:
+            if field is None or line.strip():
+                documents.append(_read(line, number, field))
+        except UserError as error:
+            return documents, error
+    return documents, None
+
+
 def _read(line: str, number: int, field: str | None) -> _Document:
-    """A line as a text, or as an object that has its text in a field, a nested one with dots between the names."""
+    """A line as a text, or as an object that has its text in a field, a nested one with dots between the names.
+
+    A text that is null is blank, as in training.
+    """
     if field is None:
         return _Document(line)
     try:
         fields = value = json.loads(line)
         for name in field.split("."):
             value = value[name]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"line {number} of the input is no JSON: {error}") from None
     except (KeyError, TypeError, IndexError):
-        value = None
+        value = {}
+    if value is None:
+        value = ""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = " ".join(filter(None, value))  # such as its sentences, as a training reads them
     if not isinstance(value, str):

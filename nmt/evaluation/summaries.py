@@ -173,7 +173,8 @@ def evaluate_summaries(
     Raises:
         UserError: if there are no pairs, not one reference for each source, or none that ROUGE sees.
     """
-    found = _documents(sources, references)
+    on_lines = translator.tokenizers.source.preparation.with_line_ends
+    found = _documents([on_lines(source) for source in sources], references)
     measure = _Measuring(found, options)
     greedy_translator = changed(translator, beam_size=1)
     beam = measure.searched(search(translator, found.sources))

@@ -43,6 +43,17 @@ def test_what_is_copied_is_averaged_over_target_pieces() -> None:
     assert "copied" not in PIECES.as_dict()
 
 
+def test_a_word_is_copied_as_its_letters_are_and_not_as_the_mark_after_it() -> None:
+    target = ["▁Anna", "▁'s", "▁ca", "kes", "▁.", "▁--", "</s>"]
+    shares = torch.tensor([0.9, 0.0, 0.9, 0.4, 0.1, 0.3, 0.0])
+    pieces = Alignment(["</s>"], target, torch.ones(7, 1), shares)
+    found = to_words(pieces, [], ["Anna's", "cakes.", "--"], [0], [0, 0, 1, 1, 1, 2, 3])
+    assert found.copied is not None
+    torch.testing.assert_close(
+        found.copied, torch.tensor([0.9 * 4 / 5, (0.9 * 2 + 0.4 * 3) / 5, 0.3]), rtol=0, atol=1e-3
+    )
+
+
 def test_weights_are_summed_over_source_pieces_and_averaged_over_target_pieces() -> None:
     predicted = to_words(PIECES, ["ab", "c"], ["x", "yz"], [0, 0, 1, 2], by_step([0, 1, 1], 2, 2, "predicted"))
     torch.testing.assert_close(predicted.weights, torch.tensor([[0.4, 0.5], [0.35, 0.3]]))

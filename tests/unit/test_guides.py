@@ -57,9 +57,9 @@ def test_what_cannot_be_followed_is_one_line() -> None:
         translate.translate(LINES[:2], guides=[Guide()])
     with pytest.raises(UserError, match=r"the prefix 'one one .*' have 99 pieces, but .* has \d+ at the most; raise"):
         translate.translate(LINES[:1], guides=[Guide("one " * 99)])
-    with pytest.raises(UserError, match=r"^the prefix 'one Xyz two' hold 'Xyz', which the model's vocabulary does not"):
+    with pytest.raises(UserError, match=r"^the prefix 'one Xyz two' hold 'Xyz', which the model has no word for"):
         translate.translate(LINES[:1], guides=[Guide("one Xyz two")])
-    with pytest.raises(UserError, match=r"^the phrases 'one, two Xyz' hold 'Xyz', which the model's vocabulary does"):
+    with pytest.raises(UserError, match=r"^the phrases 'one, two Xyz' hold 'Xyz', which the model has no word for"):
         translate.translate(LINES[:1], guides=[Guide(phrases=("one", "two Xyz"))])
     with pytest.raises(UserError, match="shortlist need not hold the words asked for"):
         translator(exported(practised_bundle())).translate(LINES[:1], guides=[Guide()])

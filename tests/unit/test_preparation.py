@@ -78,8 +78,10 @@ def test_what_is_protected_stays_whole() -> None:
     assert protected.restore("#Person1# 's dog , #Person2# .") == "#Person1#'s dog, #Person2#."
     assert replace(protected, lowercase=True).prepare("#Person1#!") == "#person1# !"
     assert replace(protected, protected="[A-Z]#").prepare("c#, a#b") == "c# , a#b"  # whatever the case
-    with pytest.raises(UserError, match=r"tokenizer\.protected: it finds more than 1000 words in one line of text"):
-        protected.prepare("#a# " * 1001)
+    many = "#a# " * 1001
+    assert (protected.prepare(many), protected.prepare("Protected0 #a#0")) == (many.strip(), "Protected0 #a#0")
+    numbers = replace(MOSES, protected=r"\d+(-\d+)?")
+    assert numbers.prepare("It was 5 to 0, or 3-1.") == "It was 5 to 0 , or 3-1 ."
     sides = preparations(
         TokenizerOptions(moses=True, protected=r"#\w+#"),
         DataOptions(path="x", source_language="en", target_language="en"),
@@ -288,6 +290,10 @@ def test_a_separator_is_one_piece_of_its_own(kind: str) -> None:
         assert len({tuple(ids) for ids in sampled}) > 25
         assert all(ids.count(separator) == 2 and model.spell([ids]) == model.prepare([dialogue]) for ids in sampled)
     pair = TokenizerPair(model, model)
+    assert pair.only_read == (separator,)
+    assert TokenizerPair(model, tokenizer()).only_read == ()  # whose targets know nothing of it
+    unaware = tokenizer().with_preparation(model.preparation)  # one that is given, and has no such piece
+    assert TokenizerPair(unaware, unaware).only_read == ()
     assert pair.fingerprint != TokenizerPair(*[model.with_preparation(Preparation(lowercase=True))] * 2).fingerprint
 
 

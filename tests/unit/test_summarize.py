@@ -79,18 +79,32 @@ def test_objects_come_out_with_their_summaries(nmt: Run, model: Path) -> None:
     assert all(best.keys() == {"text", "score", "log_prob", "tokens"} for row in rows for best in row["summaries"])
     assert {**rows[0], "summaries": None} == {**objects[0], "summaries": None}
     assert rows[1]["summary"] == "ein É"
-    blank = json.loads(nmt(['{"text": " "}'], "--format", "jsonl", "--field", "text")[0][0])
-    assert [best["text"] for best in blank["summaries"]] == [""]
+    for blank in ('{"text": " "}', '{"text": null}'):
+        (row,) = [json.loads(line) for line in nmt(["", blank, " "], *FIELD)[0]]
+        assert [best["text"] for best in row["summaries"]] == [""]
 
 
 FIELD = ["--format", "jsonl", "--field", "text"]
+
+
+def test_what_stands_before_a_line_that_is_none_is_summarized(nmt: Run, model: Path) -> None:
+    texts = ["eins", "zwei"]
+    found, said = nmt([*(json.dumps({"text": text}) for text in texts), "", "[" * 100_000, '{"text": "drei"}'], *FIELD)
+    assert [json.loads(line)["summaries"][0]["text"] for line in found] == [one for (one,) in summaries(model, texts)]
+    assert said.startswith("nmt: line 4 of the input is no JSON: ")
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("lines", "arguments", "message"),
     [
         (["eins"], FIELD[2:], "--field needs --format jsonl"),
-        (['{"text": "eins"}', "{"], FIELD, "line 2 of the input is no JSON: "),
+        (["", "{"], FIELD, "line 2 of the input is no JSON: "),
+        (
+            ["eins"],
+            ["--min-length", "10", "search.max_length_ratio=0", "search.max_length_extra=9"],
+            "is more than the 9",
+        ),
         (['{"text": "eins"}'], FIELD[:2], "line 1 of the input is no object with a text as its 'talk.document'"),
         (['{"text": ["eins", 2]}'], FIELD, "line 1 of the input is no object with a text as its 'text'; name another"),
         (['"text"'], FIELD, "line 1 of the input is no object with a text"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from nmt.data.corpus import load_texts
 from nmt.errors import UserError
 from nmt.evaluation.evaluate import evaluate_translator, make_validation
 from nmt.evaluation.summaries import EvaluatedSummaries, evaluate_summaries
+from nmt.preparation import Preparation
 from nmt.recipe.data import DataOptions
 from nmt.recipe.evaluation import SummarizationEvaluation
 from nmt.summaries.documents import Documents, documents
@@ -62,6 +64,19 @@ def test_references_and_extracts_stand_beside_the_system() -> None:
     assert found.reference.rates == rates(REFERENCE_LINES, SOURCE_LINES)
     assert (found.reference.rouge, found.reference.names.recall) == (None, None)
     assert found.reference.names.each > 0
+
+
+def test_lines_end_at_line_ends_or_where_a_separator_is_written() -> None:
+    bundle = practised_bundle()
+    reads_lines = bundle.tokenizers.source.with_preparation(Preparation(line_separator="<eou>"))
+    of_dialogues = Translator(bundle.model, replace(bundle.tokenizers, source=reads_lines), bundle.recipe.search)
+    dialogues = ["\n".join(SOURCES[at : at + 4]) for at in range(3)]
+    found, written = (
+        evaluate_summaries(of_dialogues, [each.replace("\n", end) for each in dialogues], TARGETS[:3], OPTIONS)
+        for end in ("\n", " <eou> ")
+    )
+    assert list(found.extracts) == ["lead-1", "lead-3", "longest-3"]
+    assert (written.extracts, written.beam.scores) == (found.extracts, found.beam.scores)
 
 
 def test_all_of_it_is_plain_data() -> None:

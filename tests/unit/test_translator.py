@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_a_line_gives_a_line_and_lines_give_lines() -> None:
     assert translate(LINES[0]) == lines[0]
     assert translate([]) == []
     assert translate("") == ""
+
+
+def test_what_stands_between_the_lines_of_a_source_is_never_written() -> None:
+    translate = translator()
+    word = Counter(" ".join(translate(LINES)).split()).most_common(1)[0][0]
+    source = translate.tokenizers.source.with_preparation(Preparation(line_separator=word))
+    of_dialogues = Translator(translate.model, replace(translate.tokenizers, source=source), translate.options)
+    for best in of_dialogues.translate(LINES, n_best=translate.options.beam_size):
+        assert not any(word in found.text.split() for found in best)
+    with pytest.raises(UserError, match=f"hold '{word}', which the model has no word for, or never writes"):
+        of_dialogues.translate(LINES[:1], guides=[Guide(prefix=word)])
 
 
 def test_one_line_is_not_taken_for_a_list_of_its_letters() -> None:
@@ -268,7 +280,7 @@ def test_a_guide_may_name_a_word_of_the_source() -> None:
             assert "Quux" in found[0][0].text.split()
             assert "Quux" not in found[1][0].text
             assert all(math.isfinite(best.log_prob) for (best,) in found)
-    with pytest.raises(UserError, match="hold 'Quux', which the model's vocabulary does not have"):
+    with pytest.raises(UserError, match="hold 'Quux', which the model has no word for, or never writes"):
         translate.translate(lines, guides=[Guide("Quux")] * 2)
 
 
