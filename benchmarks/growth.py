@@ -95,9 +95,12 @@ class Point:
 
 
 class _Numbers(Tokenizer):
-    """Text that consists of ids; without a model, but the translator asks no more of a tokenizer than this."""
+    """Text that consists of ids; its model is empty, as the translator asks no more of a tokenizer than this."""
+
+    separator = ()
 
     def __init__(self) -> None:
+        self.model = b""
         self.preparation = Preparation()
 
     def encode(self, texts: Sequence[str], more: Sequence[Sequence[str]] | None = None) -> list[list[int]]:
