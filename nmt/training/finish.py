@@ -13,7 +13,6 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from nmt.bundle import Bundle, save_bundle
 from nmt.data.corpus import load_split, load_texts, text_hash
 from nmt.evaluation.evaluate import Evaluation, evaluate_translator
-from nmt.memory import peak_memory
 from nmt.plots import LARGEST_PICTURE, draw_alignment
 from nmt.published import compare, comparison_table
 from nmt.recipe.recipe import Recipe
@@ -37,7 +36,7 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
         log: where scores are shown.
     """
     recipe = task.recipe
-    peak = peak_memory(trainer.strategy.root_device)
+    task.progress.note_memory(trainer.strategy.root_device)
     best = _choose_weights(trainer, task)
     log.say(f"trained {duration(task.progress.seconds)}; the model: {_describe(best, recipe)}")
     save_bundle(Bundle(task.model.cpu().eval(), recipe, tokenizers), folder / MODEL_FOLDER)
@@ -58,7 +57,7 @@ def finish(trainer: pl.Trainer, task: TranslationTask, tokenizers: TokenizerPair
             "epochs": trainer.current_epoch,
             "steps": trainer.global_step,
             "target_tokens_per_second": task.progress.target_tokens / max(task.progress.training_seconds, 1e-9),
-            "peak_memory_bytes": peak,
+            "peak_memory_bytes": task.progress.peak_memory_bytes,
             "checkpoints": [path.stem for path in best],
         },
         "parameters": sum(parameter.numel() for parameter in task.model.parameters()),

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from nmt.data.batch import Batch
 from nmt.evaluation.evaluate import make_validation
-from nmt.memory import enough_memory
+from nmt.memory import enough_memory, peak_memory
 from nmt.model.coverage import switch_coverage
 from nmt.model.seq2seq import Seq2Seq
 from nmt.recipe.recipe import Recipe
@@ -39,11 +39,19 @@ class Progress:
         seconds: time of the training, validations included.
         training_seconds: time of the training steps alone.
         target_tokens: target tokens trained on, over all processes.
+        peak_memory_bytes: the most memory that the run's first process had, before and after it was resumed; None where
+            the system does not say.
     """
 
     seconds: float = 0.0
     training_seconds: float = 0.0
     target_tokens: int = 0
+    peak_memory_bytes: int | None = None
+
+    def note_memory(self, device: torch.device) -> None:
+        """Takes in the most memory that this process has had; `device` is where it trains."""
+        peaks = (self.peak_memory_bytes, peak_memory(device))
+        self.peak_memory_bytes = max((peak for peak in peaks if peak is not None), default=None)
 
 
 class TranslationTask(pl.LightningModule):
@@ -219,6 +227,7 @@ class TranslationTask(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps what Lightning does not know of."""
+        self.progress.note_memory(self.device)
         checkpoint["nmt"] = {
             "progress": vars(self.progress).copy(),
             "plateau": self._plateau.state_dict() if self._plateau else None,

@@ -137,6 +137,17 @@ def test_a_run_that_ended_with_an_epoch_goes_on_as_if_nothing_had_happened(tmp_p
     assert_same_state(whole, resumed)
 
 
+def test_a_resumed_run_knows_the_memory_that_it_had_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny_recipe(tmp_path, trainer={"max_epochs": 1})
+    with monkeypatch.context() as large:
+        large.setattr("nmt.training.task.peak_memory", lambda _: 2**45)
+        run = train(recipe, run=tmp_path / "run")
+    (run / "results.json").unlink()
+    train(recipe, ["trainer.max_epochs=2"], run=run, resume=True)
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert results["train"]["peak_memory_bytes"] == 2**45
+
+
 def test_a_run_goes_on_with_the_text_it_began_with(tmp_path: Path) -> None:
     for side in ("de", "en"):
         (tmp_path / f"all.{side}").write_text("".join(f"{side} {number % 40}\n" for number in range(200)))
