@@ -1,5 +1,6 @@
 """Which source word each target word looks at: attention by steps, by pieces and by words."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,6 +13,9 @@ from nmt.links import Link
 from nmt.recipe.search import AlignedTo
 
 T = TypeVar("T")
+
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+"""How SentencePiece writes a byte of a letter that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,8 @@ def to_words(
 
 
 def _letters(piece: str) -> float:
-    """Letters and digits; marks count next to nothing, so that they decide of words of marks alone."""
-    return float(sum(map(str.isalnum, piece))) or 1e-3
+    """Letters and digits; marks and bytes count next to nothing, so that they decide of words of nothing else."""
+    return float(sum(map(str.isalnum, _BYTE.sub("", piece)))) or 1e-3
 
 
 def _means(

@@ -70,7 +70,7 @@ class Preparation:
         """Moses' words; of those that are protected each is a word that its rules leave whole, until they are done."""
         whole: list[str] = []
         word = "Protected0"  # begins as a name and ends as a number, as the words that tokenizer.perl puts there
-        while word in text:
+        while word in _CONTROL.sub("", text):
             word = f"X{word}"
 
         def put_away(found: re.Match[str]) -> str:
@@ -93,6 +93,10 @@ def preparations(options: TokenizerOptions, data: DataOptions) -> tuple[Preparat
     source, target = data.languages if options.needs_languages else ("", "")
     of_target = Preparation(*steps, language=target, protected=options.protected or "")
     return replace(of_target, language=source, line_separator=options.line_separator or ""), of_target
+
+
+_CONTROL = re.compile(r"[\x00-\x1f]")
+"""What Moses' rules leave out."""
 
 
 @cache

@@ -83,6 +83,8 @@ def _collect(options: argparse.Namespace) -> None:
     for run in read_runs(options.run):
         found = describe(run, options.recipe, options.row or options.recipe.stem, options.commit)
         if summarizes(run):
+            if options.set:
+                raise UserError(f"--set: {run.folder} is of a summarizer, whose page has one set each")
             _write({**found, **by_documents(run)}, SUMMARIES)
             continue
         measured = {} if options.scores_only else measure(run, options.device, _say)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from nmt.recipe.data import DataOptions
 from nmt.recipe.recipe import Recipe
 from nmt.recipe_file import load_recipe
 from nmt.report.scores import recipe_fields
@@ -46,14 +47,22 @@ def fields(recipe: Recipe) -> dict[str, str]:
 def trained_with(result: Result) -> dict[str, str]:
     """In which fields a run differs from its row's recipe as it stands today, as far as the result file says.
 
-    Files of earlier versions have the differences from the recipe of their day alone.
+    A field that the file does not know, as there was none then, had what is the default today. Files of earlier
+    versions have the differences from the recipe of their day alone.
 
     Raises:
         UserError: if there is no such recipe any more.
     """
     if "fields" not in result:
         return dict(result["changed"])
-    return _unlike(_fields_today(result["recipe"]), result["fields"])
+    today = _fields_today(result["recipe"])
+    defaults = {name: value for name, value in _defaults().items() if name in today}
+    return _unlike(today, defaults | result["fields"])
+
+
+@cache
+def _defaults() -> dict[str, str]:
+    return fields(Recipe(data=DataOptions(path="")))
 
 
 @cache

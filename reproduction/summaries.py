@@ -131,8 +131,8 @@ def _cost_table(runs: Sequence[Result]) -> str:
         speed, memory = f"{run['target_tokens_per_second']:,.0f}", run["peak_memory_bytes"] / 2**30
         rows.append([_name(run), *counts, f"{run['seconds'] / 60:.0f}", speed, f"{memory:.2f}", f"`{run['commit']}`"])
     return (
-        "What the training cost, validations included, on whatever machine it was; memory is the most that the process "
-        f"had:\n\n{markdown(rows)}\n"
+        "What the training cost, on whatever machine it was: minutes with validations, target tokens by the time of "
+        f"the training steps alone, and the most memory that its process had:\n\n{markdown(rows)}\n"
     )
 
 

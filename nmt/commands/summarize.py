@@ -60,6 +60,7 @@ def _summarize(options: argparse.Namespace) -> None:
     translator = Translator.from_bundles(bundles, options.device, **search_options(options))
     _check_length(options.min_length, translator.options)
     lines = count = 0
+    wrong: UserError | None = None
     for block in blocks:
         documents, wrong = _read_all(block, lines + 1, field)
         lines += len(block)
@@ -72,14 +73,16 @@ def _summarize(options: argparse.Namespace) -> None:
                 entries = [as_data(summary, translator.tokenizers.target) for summary in summaries]
                 write_line(json.dumps({**document.fields, "summaries": entries}, ensure_ascii=False))
         if wrong:
-            raise wrong
+            break
     say_cut(translator, f"of {count:,} documents")
+    if wrong:
+        raise wrong
 
 
 def _check_length(min_length: int | None, search: "SearchOptions") -> None:
     """Refuses a least length above the recipe's largest, where that is a number of pieces whatever the document's."""
     if min_length is not None and search.max_length_ratio == 0 and min_length > search.max_length_extra:
-        most = f"the {search.max_length_extra:.0f} pieces that a summary has at the most (search.max_length_extra)"
+        most = f"the {search.max_length_extra} pieces that a summary has at the most (search.max_length_extra)"
         raise UserError(f"--min-length {min_length} is more than {most}; give --max-length, too")
 
 
@@ -99,24 +102,34 @@ def _read_all(block: Sequence[str], first: int, field: str | None) -> tuple[list
 
 
 def _read(line: str, number: int, field: str | None) -> _Document:
-    """A line as a text, or as an object that has its text in a field, a nested one with dots between the names.
-
-    A text that is null is blank, as in training.
-    """
+    """A line as a text, or as an object that has its text in a field, as a string or a list of some."""
     if field is None:
         return _Document(line)
     try:
-        fields = value = json.loads(line)
-        for name in field.split("."):
-            value = value[name]
+        fields = json.loads(line)
+        parts = _value(fields, field)
     except (ValueError, RecursionError) as error:
         raise UserError(f"line {number} of the input is no JSON: {error}") from None
-    except (KeyError, TypeError, IndexError):
-        value = {}
-    if value is None:
-        value = ""
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        value = " ".join(filter(None, value))  # such as its sentences, as a training reads them
-    if not isinstance(value, str):
+    except (KeyError, TypeError):
+        parts = [{}]
+    parts = parts if isinstance(parts, list) else [parts]
+    if not all(isinstance(part, str | None) for part in parts):
         raise UserError(f"line {number} of the input is no object with a text as its {field!r}; name another --field")
-    return _Document(value.encode(errors="replace").decode(), fields)  # an escape may be half a character
+    text = " ".join(filter(None, parts))
+    return _Document(text.encode(errors="replace").decode(), fields)  # an escape may be half a character
+
+
+def _value(fields: Any, field: str) -> Any:
+    """What an object has under a name, or under names with dots between in nested objects; null if one of these is.
+
+    Raises:
+        KeyError: if it has no such name.
+        TypeError: if there is no object.
+    """
+    if isinstance(fields, dict) and field in fields:
+        return fields[field]
+    for name in field.split("."):
+        fields = fields[name]
+        if fields is None:
+            break
+    return fields

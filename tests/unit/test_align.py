@@ -44,13 +44,13 @@ def test_what_is_copied_is_averaged_over_target_pieces() -> None:
 
 
 def test_a_word_is_copied_as_its_letters_are_and_not_as_the_mark_after_it() -> None:
-    target = ["▁Anna", "▁'s", "▁ca", "kes", "▁.", "▁--", "</s>"]
-    shares = torch.tensor([0.9, 0.0, 0.9, 0.4, 0.1, 0.3, 0.0])
-    pieces = Alignment(["</s>"], target, torch.ones(7, 1), shares)
-    found = to_words(pieces, [], ["Anna's", "cakes.", "--"], [0], [0, 0, 1, 1, 1, 2, 3])
+    target = ["▁Anna", "▁'s", "▁ca", "kes", "▁.", "▁--", "▁Anna", "<0xE2>", "<0x80>", "<0xA6>", "</s>"]
+    shares = torch.tensor([0.9, 0.0, 0.9, 0.4, 0.1, 0.3, 0.8, 0.0, 0.0, 0.0, 0.0])
+    pieces = Alignment(["</s>"], target, torch.ones(11, 1), shares)
+    found = to_words(pieces, [], ["Anna's", "cakes.", "--", "Anna…"], [0], [0, 0, 1, 1, 1, 2, 3, 3, 3, 3, 4])
     assert found.copied is not None
     torch.testing.assert_close(
-        found.copied, torch.tensor([0.9 * 4 / 5, (0.9 * 2 + 0.4 * 3) / 5, 0.3]), rtol=0, atol=1e-3
+        found.copied, torch.tensor([0.9 * 4 / 5, (0.9 * 2 + 0.4 * 3) / 5, 0.3, 0.8]), rtol=0, atol=1e-3
     )
 
 

@@ -80,6 +80,7 @@ def test_what_is_protected_stays_whole() -> None:
     assert replace(protected, protected="[A-Z]#").prepare("c#, a#b") == "c# , a#b"  # whatever the case
     many = "#a# " * 1001
     assert (protected.prepare(many), protected.prepare("Protected0 #a#0")) == (many.strip(), "Protected0 #a#0")
+    assert protected.prepare("Protec\x07ted0 #a#") == "Protected0 #a#"  # Moses' rules leave control characters out
     numbers = replace(MOSES, protected=r"\d+(-\d+)?")
     assert numbers.prepare("It was 5 to 0, or 3-1.") == "It was 5 to 0 , or 3-1 ."
     sides = preparations(
