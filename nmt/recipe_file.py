@@ -230,7 +230,7 @@ def _read(draft: _Draft, path: Path, named_at: str = "", prefix: KeyPath = ()) -
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        known = [str(found) for found in sorted(path.parent.glob("*.yaml"))]
+        known = [str(found) for found in sorted(path.parent.glob("*.yaml")) if not named_at.startswith(f"{found}:")]
         raise UserError(f"{named_at}{path}: {error.strerror}{did_you_mean(str(path), known)}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None

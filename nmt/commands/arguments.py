@@ -48,7 +48,10 @@ def add_trained_model(command: argparse.ArgumentParser) -> None:
 def add_data(command: argparse.ArgumentParser) -> None:
     """Where a model's dataset lies; for `with_path`."""
     command.add_argument(
-        "--data", metavar="PATH", nargs="+", help="where the dataset lies, if no longer at data.path; two text files"
+        "--data",
+        metavar="PATH",
+        action="append",
+        help="where the dataset lies, if no longer at data.path; twice: two text files",
     )
 
 
@@ -173,6 +176,18 @@ def load(options: argparse.Namespace) -> "Translator":
     return Translator.load(chosen, options.device, **search_options(options))
 
 
+def load_bundles(options: argparse.Namespace, command: str) -> "list[Bundle]":
+    """Those of --model, or the newest; one whose recipe is of another command than this is said."""
+    chosen = models(options)
+    from nmt.bundle import find_bundle, load_bundle
+
+    bundles = [load_bundle(find_bundle(model)) for model in chosen]
+    for model, bundle in zip(chosen, bundles, strict=True):
+        if (other := bundle.recipe.evaluation.command) != command:
+            say(f"warning: {model} was trained for nmt {other} (its recipe's evaluation.type), not for nmt {command}")
+    return bundles
+
+
 def say_cut(translator: "Translator", what: str = "lines") -> None:
     """Says how many of `what` were not read to their ends."""
     if translator.cut_lines:
@@ -227,5 +242,5 @@ def with_path(data: "DataOptions", path: Sequence[str] | None) -> "DataOptions":
     if path is None:
         return data
     if len(path) > 2:
-        raise UserError("--data takes one path, or two text files")
+        raise UserError("give --data once, or twice for two text files")
     return DataOptions.model_validate({**data.model_dump(), "path": path[0] if len(path) == 1 else list(path)})

@@ -65,7 +65,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         published = [comparison.as_dict() for comparison in comparisons]
         write_line(json.dumps({**evaluation.as_dict(), "hashes": hashes, "published": published}, indent=2))
     else:
-        tables = [evaluation.table(title[:11]), comparison_table(comparisons, recipe)]
+        tables = [evaluation.table(title.partition("[")[0][:11]), comparison_table(comparisons, recipe)]
         write_line("\n".join(filter(None, tables)))
     if options.output is not None:
         write_text(options.output, "".join(line + "\n" for line in evaluation.beam.lines))

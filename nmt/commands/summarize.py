@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nmt.commands.arguments import add_model, add_search, models, positive, say_cut, search_options, whole, write_line
+from nmt.commands.arguments import (
+    add_model,
+    add_search,
+    load_bundles,
+    positive,
+    say_cut,
+    search_options,
+    whole,
+    write_line,
+)
 from nmt.commands.lines import add_output, as_data, as_text, standard_input
-from nmt.errors import UserError
+from nmt.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from nmt.recipe.search import SearchOptions
@@ -51,11 +60,9 @@ def _summarize(options: argparse.Namespace) -> None:
         raise UserError("--field needs --format jsonl")
     if None not in (options.min_length, options.max_length) and options.min_length > options.max_length:
         raise UserError(f"--min-length {options.min_length} is more than --max-length {options.max_length}")
-    blocks, chosen = standard_input(options, "summarize"), models(options)
-    from nmt.bundle import find_bundle, load_bundle
+    blocks, bundles = standard_input(options, "summarize"), load_bundles(options, "summarize")
     from nmt.translator import Translator
 
-    bundles = [load_bundle(find_bundle(model)) for model in chosen]
     field = (options.field or bundles[0].recipe.data.source) if options.format == "jsonl" else None
     translator = Translator.from_bundles(bundles, options.device, **search_options(options))
     _check_length(options.min_length, translator.options)
@@ -108,13 +115,18 @@ def _read(line: str, number: int, field: str | None) -> _Document:
     try:
         fields = json.loads(line)
         parts = _value(fields, field)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"line {number} of the input is no JSON: {error}") from None
+    except ValueError as error:
+        what = f"{error.msg} (character {error.colno})" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise UserError(f"line {number} of the input is no JSON: {what}") from None
+    except RecursionError:
+        raise UserError(f"line {number} of the input is no JSON: it is nested too deeply") from None
     except (KeyError, TypeError):
         parts = [{}]
     parts = parts if isinstance(parts, list) else [parts]
     if not all(isinstance(part, str | None) for part in parts):
-        raise UserError(f"line {number} of the input is no object with a text as its {field!r}; name another --field")
+        names = list(fields) if isinstance(fields, dict) else []
+        known = f"; it has {', '.join(names)}{did_you_mean(field, names)}" if names else ""
+        raise UserError(f"line {number} of the input is no object with a text as its --field {field}{known}")
     text = " ".join(filter(None, parts))
     return _Document(text.encode(errors="replace").decode(), fields)  # an escape may be half a character
 

@@ -14,6 +14,7 @@ from nmt.commands.arguments import (
     add_search,
     add_search_fields,
     load,
+    load_bundles,
     positive,
     positive_number,
     read_pairs,
@@ -62,7 +63,10 @@ def _translate(options: argparse.Namespace) -> None:
     if options.alignments and options.format != "jsonl":
         raise UserError("--alignments needs --format jsonl")
     sampling = _sampling(options)
-    translator = load(options)
+    bundles = load_bundles(options, "translate")
+    from nmt.translator import Translator
+
+    translator = Translator.from_bundles(bundles, options.device, **search_options(options))
     for line, found in translator.stream(blocks, options.n_best, _guides(options), sampling):
         if options.format == "jsonl":
             output = _json_line(translator, line, found, options.alignments)

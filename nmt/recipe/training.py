@@ -66,7 +66,7 @@ class TrainingOptions(Section):
     """Share of the probability spread over the vocabulary (Szegedy et al. 2016)."""
     coverage_loss: NonNegativeFloat = 0.0
     """Factor of the coverage loss, which keeps the attention from what it has looked at before (See et al. 2017,
-    equation 13; there 1). Perplexity goes without it."""
+    equation 13; there 1), whether or not its scores read a coverage. Perplexity goes without it."""
     phases: list[Phase] = Field(default=[])
     """Early phases, one after the other: short texts first, and no coverage yet (See et al. 2017). After them, to its
     end, the training is as all other fields say; only then checkpoints compete, and `patience` counts."""

@@ -48,6 +48,7 @@ def alignments(names: Sequence[str], lines: Sequence[int], drawn: Sequence[Seque
         "Where each piece that the beam search wrote (downwards) looked in the source (from left to right): the "
         "stronger the colour, the more attention, as in figure 3 of Bahdanau et al. 2015. The lines lie evenly in "
         f"the set, among those of {_ALIGNED_WORDS[0]} to {_ALIGNED_WORDS[-1]} words.",
+        *([] if lines else ["It has none of these."]),
         *([f"Without attention: {', '.join(without)}."] if without else []),
     ]
     return Section("Alignments", text, strips=[strip for strip in strips if strip.figures])

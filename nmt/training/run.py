@@ -121,7 +121,7 @@ def _train(loaded: LoadedRecipe, folder: Path, resume: bool) -> None:
     if trainer.strategy.root_device.type == "cpu" and trainer.precision != "32-true":
         log.say(f"precision {trainer.precision} on a CPU takes the readable steps; the fast way is for 32-true")
     elif trainer.strategy.root_device.type == "cpu" and (part := slow_part(model.decoder)):
-        log.say(f"{part} has no fast way: with it the decoder takes its readable steps")
+        log.say(f"{part} has no fast way, so that the decoder takes its readable steps, which are slower")
     _fit(trainer, task, data, folder, resume)
     if trainer.is_global_zero:
         try:

@@ -143,7 +143,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(run: Path, exported: Path, 
         ("export", "new", "--model", str(run), "--shortlist", "-1"): "-1 is not a whole number from 0 up",
         ("export", "new", "--model", str(tmp_path)): "no model here",
         ("export", "new", "--model", str(run), "--data", "nowhere"): "nowhere",
-        ("export", "new/deep", "--model", str(run), "--data", "no.a", "no.b"): "there is no file no.a",
+        ("export", "new/deep", "--model", str(run), "--data", "no.a", "--data", "no.b"): "there is no file no.a",
         ("export", "..", "--model", str(run)): "..: is there already",
         ("export", str(run / "log.txt" / "new"), "--model", str(run)): "cannot be written",
     }

@@ -493,6 +493,8 @@ def test_what_cannot_be_extended_is_one_line(write: Any) -> None:
     (found,) = mistakes(write("extends: bas.yaml\n"))
     assert found.startswith("my.yaml:1: extends: ")
     assert "bas.yaml: No such file or directory; did you mean " in found
+    (found,) = mistakes(write("extends: may.yaml\n"))
+    assert "my.yaml?" not in found  # the file itself
     assert mistakes(write("extends: [base.yaml]\n")) == [
         "my.yaml:1: extends: expected the path of a recipe, found a list"
     ]

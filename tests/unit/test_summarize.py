@@ -20,7 +20,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model that reads four words of a document, in which the ends of lines stand as a mark."""
     lines = {"type": "word", "line_separator": "<eou>"}
     data = {"cut_source": 4, "max_length": 100, "source": "talk.document", "target": "summary"}
-    return saved(make_bundle(data=data, tokenizer=lines), tmp_path_factory.mktemp("summaries") / "model")
+    bundle = make_bundle(data=data, tokenizer=lines, evaluation={"type": "summarization"})
+    return saved(bundle, tmp_path_factory.mktemp("summaries") / "model")
 
 
 @pytest.fixture
@@ -88,6 +89,18 @@ def test_objects_come_out_with_their_summaries(nmt: Run, model: Path) -> None:
 FIELD = ["--format", "jsonl", "--field", "text"]
 
 
+@pytest.mark.parametrize("command", ["summarize", "translate"])
+def test_a_model_of_another_command_is_named(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    of = {"summarize": saved(make_bundle(), tmp_path / "translator"), "translate": model}
+    with write_lines(tmp_path / "stdin", ["eins"]).open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert main([command, "--model", str(of[command]), "--device", "cpu"]) == 0
+    other = "translate" if command == "summarize" else "summarize"
+    assert f"warning: {of[command]} was trained for nmt {other} " in capsys.readouterr().err
+
+
 def test_a_field_is_read_as_a_training_reads_its_column(nmt: Run, model: Path) -> None:
     objects: list[dict[str, Any]] = [
         {"talk": {"document": "eins"}},
@@ -121,8 +134,13 @@ def test_what_stands_before_a_line_that_is_none_is_summarized(nmt: Run, model: P
             ["--min-length", "10", "search.max_length_ratio=0", "search.max_length_extra=9"],
             "is more than the 9",
         ),
-        (['{"text": "eins"}'], FIELD[:2], "line 1 of the input is no object with a text as its 'talk.document'"),
-        (['{"text": ["eins", 2]}'], FIELD, "line 1 of the input is no object with a text as its 'text'; name another"),
+        (['{"text": "eins"}'], FIELD[:2], "a text as its --field talk.document; it has text"),
+        (
+            ['{"text": ["eins", 2]}'],
+            FIELD,
+            "line 1 of the input is no object with a text as its --field text; it has text",
+        ),
+        (['{"id": 3, "talks": "eins"}'], [*FIELD[:3], "talk"], "it has id, talks; did you mean talks?"),
         (['"text"'], FIELD, "line 1 of the input is no object with a text"),
         (["eins"], ["search.beam=3"], "search.beam: unknown key"),
         (["eins"], ["--n-best", "9"], "the 9 best translations need a beam of 9 (--beam), not 5"),

@@ -70,7 +70,7 @@ def test_what_a_phase_says_holds_in_its_epochs(tmp_path: Path, monkeypatch: pyte
     assert kept == ["epoch02", "epoch03"]
     log = (run / "log.txt").read_text(encoding="utf-8")
     assert "phase 1: 1 epoch, sources cut to 3, targets cut to 4, without coverage\n" in log
-    assert "CoverageAttention has no fast way: with it the decoder takes its readable steps\n" in log
+    assert "CoverageAttention has no fast way, so that the decoder takes its readable steps" in log
     curves = read_curves(run / "curves.jsonl")
     assert [step for step, _ in curves["coverage_loss"]] == [step for step, _ in curves["p_gen"]] == [2, 4, 6, 8]
     assert all(0 < value < 1 for _, value in curves["p_gen"] + curves["coverage_loss"])
